@@ -1,0 +1,57 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+/**
+ * Opens a database of ours and brings its tables up to date. WAL with `synchronous = NORMAL`: a crash of the program
+ * loses nothing written, a power cut loses the last moments and never the database. Throws with the operator's remedy
+ * where the file is damaged, in use or out of reach.
+ */
+export function openDatabase(file: string, migrations: readonly string[]): DatabaseSync {
+  let db: DatabaseSync | undefined;
+  try {
+    if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true });
+    db = new DatabaseSync(file, { timeout: BUSY_MS });
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+    migrate(db, migrations);
+    return db;
+  } catch (error) {
+    db?.close();
+    throw new Error(`${file}: ${remedyFor(error)}`, { cause: error });
+  }
+}
+
+/** How long one writer waits for another, such as `postern log` for the gate. */
+const BUSY_MS = 2000;
+
+function migrate(db: DatabaseSync, migrations: readonly string[]): void {
+  // IMMEDIATE: two programs that start at once must not both find the tables missing.
+  db.exec('BEGIN IMMEDIATE');
+  const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
+  if (version > migrations.length) throw new Error(NEWER);
+  for (const step of migrations.slice(version)) db.exec(step);
+  db.exec(`PRAGMA user_version = ${migrations.length}; COMMIT`);
+}
+
+const NEWER = 'was written by a newer version of this program; use that version, or move the file away';
+
+function remedyFor(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // SQLite's result codes: the low byte is the primary one.
+  const code = 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : 0;
+  switch (code) {
+    case 5:
+    case 6:
+      return 'is locked by another program; is a second gate running on the same data_dir?';
+    case 8:
+    case 14:
+      return `cannot be opened for writing (${error.message}); does data_dir belong to the user that runs this?`;
+    case 11:
+    case 26:
+      return `is damaged or is no database (${error.message}); move it away and start again, it is made anew`;
+    case 13:
+      return 'cannot be written: the disk is full';
+    default:
+      return error.message;
+  }
+}

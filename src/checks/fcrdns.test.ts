@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ask } from '../../test/fakes/ask.ts';
+import { fakeResolver, type FakeTrouble } from '../../test/fakes/resolver.ts';
+import type { ZoneRecords } from '../adapters/dns/zone.ts';
+import { fcrdns } from './fcrdns.ts';
+
+const PTR = '7.2.0.192.in-addr.arpa PTR';
+
+describe('fcrdns', () => {
+  const temperror = {
+    result: 'temperror',
+    code: 'temperror',
+    text: 'the reverse DNS of 192.0.2.7 could not be looked up',
+    enhanced: '5.4.3',
+  };
+  const noPtr = { result: 'fail', code: 'no-ptr', text: '192.0.2.7 has no reverse DNS', enhanced: '5.7.25' };
+  const mismatch = {
+    result: 'fail',
+    code: 'mismatch',
+    text: '192.0.2.7 has no matching reverse DNS',
+    enhanced: '5.7.25',
+  };
+  const ok = { result: 'pass', code: 'ok', text: '192.0.2.7 is mail.example' };
+  const good = { [PTR]: 'mail.example', 'mail.example A': '192.0.2.7' };
+  const cases: [what: string, zone: ZoneRecords, troubles: Record<string, FakeTrouble>, finding: object][] = [
+    ['confirmed', good, {}, ok],
+    ['the second of two names', { ...good, [PTR]: ['other.example', 'mail.example'] }, {}, ok],
+    ['NXDOMAIN', {}, {}, noPtr],
+    ['no PTR record', { [`x.${PTR}`]: 'a.example' }, {}, noPtr],
+    ['a name of another host', { ...good, 'mail.example A': '192.0.2.8' }, {}, mismatch],
+    ['a name without address', { [PTR]: 'mail.example' }, {}, mismatch],
+    ['PTR times out', good, { [PTR]: 'timeout' }, temperror],
+    ['PTR fails', good, { [PTR]: 'servfail' }, temperror],
+    ['the name times out', good, { 'mail.example A': 'timeout' }, temperror],
+    ['the name fails', good, { 'mail.example A': 'servfail' }, temperror],
+  ];
+  for (const [what, zone, troubles, finding] of cases) {
+    it(what, async () => {
+      assert.deepEqual((await ask(fcrdns, {}, { dns: fakeResolver(zone, troubles) })).findings, [finding]);
+    });
+  }
+});

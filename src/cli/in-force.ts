@@ -1,0 +1,121 @@
+/** A configuration put to work: the policy, the ports and the backends that belong together until the next reload. */
+import type { GatewayListener, GatewaySettings } from '../doors/gateway/world.ts';
+import type { Config } from '../config/config.ts';
+import type { Policy } from '../core/policy.ts';
+import type { StorePort } from '../core/ports.ts';
+import { COSTS } from '../core/stage.ts';
+import { Certificates } from '../adapters/certificates.ts';
+import { Credentials } from '../adapters/credentials.ts';
+import { openBackend } from '../adapters/backends/open.ts';
+import { createRouter, type Router } from '../adapters/backends/router.ts';
+import { DnsResolver } from '../adapters/dns/resolver.ts';
+import { ZoneHealth, type ZoneEvent } from '../adapters/dns/zone-health.ts';
+import { Spools } from '../adapters/spool.ts';
+import { watchedZones } from '../checks/dns-zones.ts';
+import { buildLists } from '../core/lists.ts';
+import { DEFAULT_LIMITS, tightened } from '../wire/smtp/limits.ts';
+import { join } from 'node:path';
+
+export interface InForce {
+  readonly config: Config;
+  readonly settings: GatewaySettings;
+  readonly listeners: readonly GatewayListener[];
+  readonly zones: ZoneHealth;
+  readonly router: Router;
+  readonly spools: Spools;
+  readonly certificates: Certificates | undefined;
+  readonly credentials: Credentials | undefined;
+}
+
+export interface Surroundings {
+  readonly store: StorePort;
+  readonly nowMs: () => number;
+  readonly onZone: (event: ZoneEvent) => void;
+  readonly onTrouble: (what: string, error: unknown) => void;
+}
+
+/** Throws where a file that the configuration names cannot be used, with a message for the operator. */
+export function putInForce(config: Config, around: Surroundings): InForce {
+  const { limits, site } = config;
+  const dns = new DnsResolver({
+    servers: config.dns.servers,
+    timeoutMs: config.dns.timeoutMs,
+    maxCached: config.dns.cacheEntries,
+  });
+  const zones = new ZoneHealth({ dns, zones: zonesOf(config), onEvent: around.onZone });
+  const backendOf = ({ url, ...settings }: Config['backend']) =>
+    openBackend(url, { ...settings, hostName: site.hostName });
+  const router = createRouter(
+    backendOf(config.backend),
+    config.routes.map((route) => ({ domains: route.domains, backend: backendOf(route.backend) })),
+  );
+  const certificates =
+    config.tls === undefined
+      ? undefined
+      : new Certificates(config.tls, around.nowMs, (file, error) =>
+          around.onTrouble(`the certificate ${file}`, error),
+        );
+  const settings: GatewaySettings = {
+    policy: policyOf(config),
+    ports: { dns, store: around.store, lists: buildLists(config.listEntries), zones },
+    backendFor: (mailbox) => router.backendFor(mailbox),
+    offer: {
+      hostName: site.hostName,
+      sizeOctets: limits.messageOctets,
+      auth: config.auth === undefined ? [] : ['PLAIN', 'LOGIN'],
+    },
+    limits,
+    protocolLimits: {
+      ...tightened(DEFAULT_LIMITS, {
+        recipients: limits.recipients,
+        errors: limits.errors,
+        commands: limits.commands,
+      }),
+      messageOctets: limits.messageOctets,
+      headerOctets: limits.headerOctets,
+      recipients: limits.recipients,
+      commandMs: limits.commandTimeoutMs,
+      contentMs: limits.dataTimeoutMs,
+    },
+    greetPauseMs: config.greetPauseMs,
+    lenient: config.lenient,
+  };
+  return {
+    config,
+    settings,
+    listeners: config.listen.map((l) => ({ ...l, host: l.address })),
+    zones,
+    router,
+    spools: new Spools({
+      directory: join(config.dataDir, 'spool'),
+      memoryBoundOctets: limits.spoolMemoryOctets,
+      maxMemoryOctets: limits.memoryOctets,
+    }),
+    certificates,
+    credentials: config.auth === undefined ? undefined : new Credentials(config.auth.users),
+  };
+}
+
+/** In the ladder's order, without what is off or cannot run. */
+export function policyOf(config: Config): Policy {
+  const running = config.checks.filter(({ settings, idle }) => idle === undefined && !isOff(settings));
+  return {
+    site: config.site,
+    checks: running.toSorted((a, b) => COSTS.indexOf(a.check.cost) - COSTS.indexOf(b.check.cost)),
+    refuseAtSuspicion: config.refuseAtSuspicion,
+    checksTimeoutMs: config.checksTimeoutMs,
+    hash: config.policy,
+  };
+}
+
+function isOff(settings: Config['checks'][number]['settings']): boolean {
+  return settings.on_fail === 'off' && Object.values(settings.actions).every((action) => action === 'off');
+}
+
+function zonesOf(config: Config) {
+  return config.checks.flatMap(({ settings }) =>
+    Array.isArray(settings['zones'])
+      ? watchedZones(settings['zones'] as Parameters<typeof watchedZones>[0])
+      : [],
+  );
+}

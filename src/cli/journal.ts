@@ -1,0 +1,21 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { openJournal } from '../adapters/journal/sqlite.ts';
+import type { Config } from '../config/config.ts';
+import type { Journal } from '../core/decision.ts';
+
+/** Lends the journal that the gate writes, also while it does. A reader does not make one where there is none. */
+export async function withJournal<T>(
+  config: Pick<Config, 'dataDir'>,
+  read: (journal: Journal) => Promise<T>,
+): Promise<T> {
+  const file = join(config.dataDir, 'journal.sqlite');
+  if (!existsSync(file))
+    throw new Error(`${file}: there is no journal yet; has the gate run with this data_dir?`);
+  const journal = openJournal(file);
+  try {
+    return await read(journal);
+  } finally {
+    await journal.close();
+  }
+}

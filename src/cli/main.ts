@@ -1,0 +1,148 @@
+#!/usr/bin/env -S node --disable-warning=ExperimentalWarning
+import { Command, Option } from 'commander';
+import { LADDER } from '../checks/ladder.ts';
+import type { Config } from '../config/config.ts';
+import { load } from '../config/load.ts';
+import { formatProblem } from '../config/problems.ts';
+import { OUTCOMES } from '../core/decision.ts';
+import { hashPassword } from '../adapters/credentials.ts';
+import { checkConfigCommand } from './check-config.ts';
+import { demoCommand } from './demo/demo.ts';
+import { logCommand, type LogOptions } from './log.ts';
+import { runCommand } from './run.ts';
+import { statsCommand, type StatsOptions } from './stats.ts';
+import { tryCommand, type TryOptions } from './try.ts';
+
+const CONFIG = '/etc/postern/postern.toml';
+
+const program = new Command('postern')
+  .description(
+    'The gate in front of a mail server: refuses or delivers while the SMTP dialogue is still open.',
+  )
+  .version('0.1.0')
+  .showHelpAfterError('(postern --help lists the commands)')
+  .addHelpText('after', '\nExample:\n  postern check-config -c postern.toml && postern run -c postern.toml');
+
+const config = () => new Option('-c, --config <file>', 'configuration file').default(CONFIG);
+
+program
+  .command('run')
+  .description('Opens the gate. SIGHUP reloads the configuration, SIGTERM stops gracefully.')
+  .addOption(config())
+  .addHelpText('after', '\nExample:\n  postern run -c /etc/postern/postern.toml')
+  .action((options: { config: string }) => finish(runCommand(options.config)));
+
+program
+  .command('check-config')
+  .description('Reads the configuration and says what is wrong with it, with line and remedy.')
+  .argument('[file]', 'configuration file')
+  .addOption(config())
+  .addHelpText('after', '\nExample:\n  postern check-config /etc/postern/postern.toml')
+  .action((file: string | undefined, options: { config: string }) =>
+    finish(checkConfigCommand({ file: file ?? options.config, checks: LADDER })),
+  );
+
+program
+  .command('try')
+  .description('Says what would happen to a client, and why. Delivers nothing.')
+  .addOption(config())
+  .requiredOption('--client <address>', 'address of the client')
+  .requiredOption('--helo <name>', 'name it gives at HELO')
+  .requiredOption('--sender <address>', 'reverse-path; <> for a bounce')
+  .requiredOption('--recipient <address>', 'forward-path')
+  .option('--message <file>', 'message to judge as well')
+  .option('--json', 'the whole decision as JSON')
+  .addHelpText(
+    'after',
+    '\nExample:\n  postern try --client 192.0.2.7 --helo mail.example.net --sender a@example.net --recipient you@example.org' +
+      '\n\nExit status: 0 let in, 1 refused, 75 deferred.',
+  )
+  .action((options: TryOptions & { config: string }) =>
+    finish(
+      withConfig(options.config, (c) => tryCommand(c, options, (text) => void process.stdout.write(text))),
+    ),
+  );
+
+program
+  .command('log')
+  .description('Finds decisions in the journal; with --id, tells the whole story of one.')
+  .addOption(config())
+  .option('--id <id>', 'id of a decision or session, as it stood in the reply')
+  .option('--client <address>', 'address or network of the client')
+  .option('--sender <address>', 'reverse-path: address, domain, or <>')
+  .option('--recipient <address>', 'forward-path: address or domain')
+  .option('--since <time>', 'such as 2026-11-21T08:00, or 2h ago as 2h')
+  .option('--until <time>', 'likewise')
+  .option('--check <name>', 'the check that decided')
+  .addOption(new Option('--outcome <outcome>', 'what became of it').choices(OUTCOMES))
+  .option('--limit <n>', 'at most so many', '50')
+  .option('--json', 'one JSON object a line')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  postern log --id K7Q2MX4D\n  postern log --sender example.net --since 2h --outcome refused',
+  )
+  .action((options: LogOptions & { config: string }) =>
+    finish(withConfig(options.config, (c) => logCommand(c, options))),
+  );
+
+program
+  .command('stats')
+  .description('The summary: received, delivered, rejected, deferred, by check, with what each check cost.')
+  .addOption(config())
+  .option('--since <time>', 'such as 2026-11-21T08:00, or 24h', '24h')
+  .option('--until <time>', 'likewise')
+  .option('--json', 'as JSON')
+  .addHelpText('after', '\nExample:\n  postern stats --since 7d')
+  .action((options: StatsOptions & { config: string }) =>
+    finish(withConfig(options.config, (c) => statsCommand(c, options))),
+  );
+
+program
+  .command('hash-password')
+  .description('Reads a password from standard input and prints the line for the users file.')
+  .argument('<user>', 'user name')
+  .addHelpText('after', '\nExample:\n  postern hash-password ann >> /etc/postern/users')
+  .action((user: string) =>
+    finish(
+      (async () => {
+        process.stdout.write(`${user}:${await hashPassword(await firstLine())}\n`);
+        return 0;
+      })(),
+    ),
+  );
+
+program
+  .command('demo')
+  .description('Opens a gate on loopback and plays a small morning of mail through it. No network, no root.')
+  .addHelpText('after', '\nExample:\n  postern demo')
+  .action(() => finish(demoCommand()));
+
+async function withConfig(file: string, run: (config: Config) => Promise<number>): Promise<number> {
+  const loaded = load(file, LADDER);
+  if ('config' in loaded) return run(loaded.config);
+  for (const problem of loaded.problems) process.stderr.write(`${formatProblem(problem)}\n`);
+  return 78;
+}
+
+async function firstLine(): Promise<string> {
+  let text = '';
+  process.stdin.setEncoding('utf8');
+  for await (const chunk of process.stdin) {
+    text += chunk as string;
+    if (text.includes('\n')) break;
+  }
+  return text.split(/\r?\n/, 1)[0] ?? '';
+}
+
+/** A command's mistakes are one line for the operator; what is ours keeps its stack. */
+async function finish(command: Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await command;
+  } catch (error) {
+    const ours = !(error instanceof Error) || error.name === 'TypeError' || error.name === 'RangeError';
+    process.stderr.write(`postern: ${ours ? String((error as Error).stack) : error.message}\n`);
+    process.exitCode = 70;
+  }
+}
+
+await program.parseAsync();

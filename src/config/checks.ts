@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import type { AnyCheck } from '../core/check.ts';
+import { ACTIONS, type CommonSettings } from '../core/settings.ts';
+
+/**
+ * The schema of `[checks.NAME]`: what every check has, with the check's own defaults, and its own settings beside it.
+ * A check whose own settings take one of the common names would be read two ways: that is a mistake of ours.
+ */
+export function checkSchema(check: AnyCheck, refuseAt?: CommonSettings['refuse_at']) {
+  const own = check.settings;
+  if (!(own instanceof z.ZodObject)) throw new TypeError(`${check.name}: settings must be an object schema`);
+  const { on_fail, on_temperror, weight, refuse_at, actions } = check.defaults;
+  const byCode: Record<string, z.ZodType> = {};
+  for (const [code, meaning] of Object.entries(check.codes)) {
+    byCode[code] = z.enum(ACTIONS).optional().meta({ description: meaning });
+  }
+  const common: Record<keyof CommonSettings, z.ZodType> = {
+    on_fail: z.enum(ACTIONS).default(on_fail).meta({ description: 'What a failure leads to.' }),
+    on_temperror: z
+      .enum(['defer', 'go-on'])
+      .default(on_temperror)
+      .meta({ description: 'What it leads to when the question could not be answered.' }),
+    weight: z
+      .number()
+      .min(-1000)
+      .max(1000)
+      .default(weight)
+      .meta({ description: 'What `suspect` adds to the suspicion.', bounds: '-1000 to 1000' }),
+    refuse_at: z
+      .enum(['earliest', 'rcpt'])
+      .default(refuseAt ?? refuse_at)
+      .meta({ description: 'Whether a refusal is given at once or kept until RCPT.' }),
+    actions: z
+      .strictObject(byCode)
+      .prefault({})
+      // What the operator does not name keeps the check's own default.
+      .transform((given) => ({ ...actions, ...given }))
+      .meta({ description: 'Other actions for single findings, by their code.' }),
+  };
+  for (const name of Object.keys(own.shape)) {
+    if (name in common) throw new TypeError(`${check.name}: the setting ${name} belongs to all checks`);
+  }
+  const merged = z.strictObject({ ...common, ...(own.shape as Record<string, z.ZodType>) });
+  // Rules of the check about several settings at once.
+  const rules = (own.def.checks ?? []) as readonly unknown[] as readonly z.core.$ZodCheck<
+    z.output<typeof merged>
+  >[];
+  return rules.length === 0 ? merged : merged.check(...rules);
+}
+
+/** The schema of the table `checks`; each check's own table may be left out. */
+export function checksSchema(checks: readonly AnyCheck[], refuseAt?: CommonSettings['refuse_at']) {
+  const shape: Record<string, z.ZodType> = {};
+  for (const check of checks) {
+    const own: z.ZodType<unknown, unknown> = checkSchema(check, refuseAt);
+    shape[check.name] = own.prefault({}).meta({ description: check.summary });
+  }
+  return z.strictObject(shape).prefault({}).meta({ description: 'Settings of the checks.' });
+}

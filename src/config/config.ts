@@ -1,0 +1,106 @@
+import type { ListEntry } from '../core/lists.ts';
+import type { ConfiguredCheck } from '../core/policy.ts';
+import type { Site } from '../core/site.ts';
+import type { NetworkSet } from '../mail/networks.ts';
+import type { BackendUrl, SocketAddress } from './values.ts';
+
+/** The file, read and settled. Units end the names; nothing in it changes until the next reload makes another one. */
+export interface Config {
+  readonly file: string;
+  /** Hash of the file and the list files: the same policy has the same hash. */
+  readonly policy: string;
+  readonly site: Site;
+  readonly dataDir: string;
+  readonly refuseAtSuspicion: number;
+  readonly checksTimeoutMs: number;
+  readonly listen: readonly ListenConfig[];
+  readonly tls?: TlsConfig;
+  readonly backend: BackendConfig;
+  readonly routes: readonly RouteConfig[];
+  readonly dns: DnsConfig;
+  readonly limits: Limits;
+  /** 0 switches it off. */
+  readonly greetPauseMs: number;
+  /** User names with their password hashes. */
+  readonly auth?: { readonly usersFile: string; readonly users: ReadonlyMap<string, string> };
+  readonly lenient: readonly Lenient[];
+  readonly listEntries: readonly ListEntry[];
+  readonly checks: readonly CheckConfig[];
+  readonly logFormat: 'auto' | 'json' | 'text';
+  readonly journalKeptMs: number;
+}
+
+export interface CheckConfig extends ConfiguredCheck {
+  /** Why it will not run although it is on. */
+  readonly idle?: string;
+}
+
+export interface ListenConfig extends SocketAddress {
+  readonly door: 'gateway';
+  readonly proxyProtocolFrom: NetworkSet;
+  readonly tls: 'none' | 'starttls' | 'implicit';
+}
+
+export interface CertificateFiles {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+export interface TlsConfig extends CertificateFiles {
+  readonly sni: readonly (CertificateFiles & { readonly names: readonly string[] })[];
+  readonly sessionTickets: boolean;
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+}
+
+export interface BackendConfig {
+  readonly url: BackendUrl;
+  readonly tls: 'none' | 'opportunistic' | 'required' | 'verify';
+  readonly xclient: boolean;
+  readonly maxConnections: number;
+  readonly connectTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+  readonly dataTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+}
+
+export interface RouteConfig {
+  readonly domains: readonly string[];
+  readonly backend: BackendConfig;
+}
+
+export interface DnsConfig {
+  /** Empty: the system's. */
+  readonly servers: readonly string[];
+  readonly timeoutMs: number;
+  readonly cacheEntries: number;
+}
+
+export interface Limits {
+  readonly messageOctets: number;
+  readonly headerOctets: number;
+  readonly recipients: number;
+  readonly transactions: number;
+  readonly errors: number;
+  readonly commands: number;
+  readonly connections: number;
+  readonly connectionsPerClient: number;
+  readonly connectionsPerMinute: number;
+  readonly clientPrefixV4: number;
+  readonly clientPrefixV6: number;
+  readonly greetingTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+  readonly dataTimeoutMs: number;
+  readonly sessionTimeMs: number;
+  /** Per cent of `connections`. */
+  readonly stressAt: number;
+  readonly stressTimeoutMs: number;
+  readonly spoolMemoryOctets: number;
+  readonly memoryOctets: number;
+  readonly drainTimeoutMs: number;
+}
+
+export interface Lenient {
+  readonly clients: NetworkSet;
+  readonly envelope: boolean;
+  readonly pipelining: boolean;
+}

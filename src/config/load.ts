@@ -1,0 +1,207 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { createSecureContext } from 'node:tls';
+import { parse, TomlError } from 'smol-toml';
+import { z } from 'zod';
+import type { AnyCheck } from '../core/check.ts';
+import type { ListEntry } from '../core/lists.ts';
+import { checksSchema } from './checks.ts';
+import type { Config } from './config.ts';
+import { readListFile } from './list-file.ts';
+import { locate } from './locate.ts';
+import type { KeyPath } from './locate.ts';
+import { nearest } from './nearest.ts';
+import { formatKey, problemsOf } from './problems.ts';
+import type { Problem } from './problems.ts';
+import { FILE_SHAPE } from './schema.ts';
+import type { FileSettings } from './schema.ts';
+import { listEntriesOf, settle } from './settle.ts';
+import { readUsersFile } from './users-file.ts';
+
+export type Loaded = { readonly config: Config } | { readonly problems: readonly Problem[] };
+
+/**
+ * Reads the file and all that it names, and says everything that is wrong with them at once. A reload that comes back
+ * with problems leaves the configuration in force as it is: nothing here changes anything.
+ */
+export function load(file: string, checks: readonly AnyCheck[]): Loaded {
+  const problem = (message: string, line = 1, column?: number): Loaded => ({
+    problems: [{ file, line, ...(column === undefined ? {} : { column }), key: '', message }],
+  });
+  let text: string;
+  let data: Readonly<Record<string, unknown>>;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    return problem(`cannot be read: ${reasonOf(error)}`);
+  }
+  try {
+    data = parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const said = error.message.split('\n')[0] ?? '';
+    return problem(
+      `not valid TOML: ${said.replace('Invalid TOML document: ', '')}`,
+      error.line,
+      error.column,
+    );
+  }
+
+  const locator = locate(text);
+  const refuseAt =
+    data['refuse_at'] === 'earliest' || data['refuse_at'] === 'rcpt' ? data['refuse_at'] : undefined;
+  const schema = z.strictObject({ ...FILE_SHAPE, checks: checksSchema(checks, refuseAt) });
+  const parsed = schema.safeParse(data);
+  if (!parsed.success) return { problems: problemsOf(parsed.error, { file, data, schema, locator }) };
+
+  const { checks: settings, ...said } = parsed.data;
+  const problems: Problem[] = [];
+  const complain = (path: KeyPath, message: string) =>
+    problems.push({ file, line: locator.line(path), key: formatKey(path), message });
+  const names = new Reading(file, complain);
+  checkSense(said, checks, complain);
+  checkCertificates(said, names);
+  const files = readLists(said, names, problems);
+  const users = said.auth === undefined ? undefined : readUsers(said.auth.users_file, names, problems);
+  if (problems.length > 0) return { problems };
+
+  const policy = createHash('sha256').update(text);
+  for (const list of files) policy.update(list.text);
+  const listEntries = [...listEntriesOf(said, file, locator)];
+  for (const list of files) for (const entry of list.entries) listEntries.push(entry);
+  return {
+    config: settle(said, {
+      file,
+      folder: names.folder,
+      policy: policy.digest('hex').slice(0, 12),
+      listEntries,
+      users,
+      checks: checks.map((check) => ({ check, settings: settings[check.name] })),
+    }),
+  };
+}
+
+/** Files that the file names, relative to its own folder, with the key to blame for them. */
+class Reading {
+  readonly folder: string;
+  readonly #complain: (path: KeyPath, message: string) => void;
+
+  constructor(file: string, complain: (path: KeyPath, message: string) => void) {
+    this.folder = dirname(resolve(file));
+    this.#complain = complain;
+  }
+
+  attempt<T>(path: KeyPath, name: string, read: (file: string) => T): T | undefined {
+    const file = resolve(this.folder, name);
+    try {
+      return read(file);
+    } catch (error) {
+      this.#complain(path, `${file}: ${reasonOf(error)}`);
+      return undefined;
+    }
+  }
+}
+
+type Complain = (path: KeyPath, message: string) => void;
+
+/** What no single value shows. */
+function checkSense(said: FileSettings, checks: readonly AnyCheck[], complain: Complain): void {
+  const names = checks.map((check) => check.name);
+  for (const kind of ['allow', 'block', 'list_host'] as const) {
+    for (const [i, entry] of said[kind].entries()) {
+      if (kind !== 'allow' && entry.lifts !== undefined) {
+        complain([kind, i, 'lifts'], 'only an [[allow]] entry lifts checks; take this line out');
+      }
+      for (const [j, name] of (entry.lifts ?? []).entries()) {
+        if (names.includes(name)) continue;
+        const near = nearest(name, names);
+        const remedy = near === undefined ? `there are ${names.join(', ')}` : `did you mean "${near}"?`;
+        complain([kind, i, 'lifts', j], `no such check "${name}"; ${remedy}`);
+      }
+    }
+  }
+  const seen = new Map<string, number>();
+  for (const [i, { address }] of said.listen.entries()) {
+    const key = `${address.address} ${address.port}`;
+    const first = seen.get(key);
+    if (address.port !== 0 && first !== undefined) {
+      complain(['listen', i, 'address'], `the same address as listen[${first + 1}]; take one of them out`);
+    }
+    seen.set(key, first ?? i);
+  }
+  for (const [i, { tls }] of said.listen.entries()) {
+    if (said.tls === undefined && tls !== undefined && tls !== 'none') {
+      complain(
+        ['listen', i, 'tls'],
+        `"${tls}" needs a certificate; add a table [tls] with certificate and key`,
+      );
+    }
+  }
+  if (said.contact !== undefined && !said.contact.includes('@')) {
+    complain(['contact'], `wants a mail address, such as "postmaster@${said.domains[0] ?? 'example.org'}"`);
+  }
+  const routed = new Map<string, number>();
+  for (const [i, { domains }] of said.route.entries()) {
+    for (const [j, name] of domains.entries()) {
+      const first = routed.get(name);
+      if (first !== undefined)
+        complain(['route', i, 'domains', j], `"${name}" already goes to route[${first + 1}]`);
+      routed.set(name, first ?? i);
+    }
+  }
+}
+
+function checkCertificates({ tls }: FileSettings, names: Reading): void {
+  if (tls === undefined) return;
+  const pairs: [KeyPath, { certificate: string; key: string }][] = [[['tls'], tls]];
+  for (const [i, sni] of tls.sni.entries()) pairs.push([['tls', 'sni', i], sni]);
+  for (const [path, pair] of pairs) {
+    const cert = names.attempt([...path, 'certificate'], pair.certificate, (file) => readFileSync(file));
+    const key = names.attempt([...path, 'key'], pair.key, (file) => readFileSync(file));
+    if (cert === undefined || key === undefined) continue;
+    // OpenSSL says whether both are PEM and belong together.
+    names.attempt([...path, 'certificate'], pair.certificate, () => createSecureContext({ cert, key }));
+  }
+}
+
+function readLists(said: FileSettings, names: Reading, problems: Problem[]) {
+  const kinds = {
+    block_files: 'block',
+    allow_files: 'allow',
+    list_host_files: 'list-host',
+    recipient_files: 'mailbox',
+  } as const;
+  const read: { readonly entries: readonly ListEntry[]; readonly text: string }[] = [];
+  for (const key of ['block_files', 'allow_files', 'list_host_files', 'recipient_files'] as const) {
+    for (const [i, name] of said[key].entries()) {
+      const list = names.attempt([key, i], name, (file) => readListFile(file, kinds[key]));
+      if (list === undefined) continue;
+      problems.push(...list.problems);
+      read.push(list);
+    }
+  }
+  return read;
+}
+
+function readUsers(name: string, names: Reading, problems: Problem[]) {
+  const read = names.attempt(['auth', 'users_file'], name, readUsersFile);
+  problems.push(...(read?.problems ?? []));
+  return read?.users;
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  switch ('code' in error ? error.code : undefined) {
+    case 'ENOENT':
+      return 'there is no such file';
+    case 'EACCES':
+      return 'this user may not read it';
+    case 'EISDIR':
+      return 'it is a folder, not a file';
+    case 'ERR_OSSL_X509_KEY_VALUES_MISMATCH':
+      return 'the certificate and the key do not belong together';
+    default:
+      return error.message;
+  }
+}

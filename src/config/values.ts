@@ -1,0 +1,118 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+
+/**
+ * Values of the configuration file that are more than a string. Each says what it wants in words that end a sentence
+ * beginning "wants", and gives an example; the reference and every complaint are printed from these.
+ */
+export function value<T>(wants: string, example: string, read: (text: string) => T | undefined) {
+  return z
+    .string()
+    .transform((text, ctx) => {
+      const out = read(text);
+      if (out !== undefined) return out;
+      ctx.addIssue({ code: 'custom', message: `wants ${wants}, such as "${example}"` });
+      return z.NEVER;
+    })
+    .meta({ wants, example });
+}
+
+export const hostName = value('a full host name', 'mx.example.org', (text) => {
+  const name = text.toLowerCase();
+  return isHostName(name) && name.includes('.') && isIP(name) === 0 ? name : undefined;
+});
+
+export const domain = value('a domain, or .domain for all below it', 'example.org', (text) => {
+  const name = text.toLowerCase();
+  return isHostName(name.startsWith('.') ? name.slice(1) : name) && isIP(name) === 0 ? name : undefined;
+});
+
+export const network = value('an address or a network in CIDR form', '192.0.2.0/24', (text) =>
+  isNetwork(text) ? text : undefined,
+);
+
+export interface SocketAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
+export const socketAddress = value('an address with a port', '0.0.0.0:25', (text) => readSocketAddress(text));
+
+export const dnsServer = value(
+  'the address of a DNS server, with or without its port',
+  '127.0.0.1:53',
+  (text) => (isIP(text) > 0 || readSocketAddress(text) !== undefined ? text : undefined),
+);
+
+export type BackendUrl =
+  | { readonly kind: 'smtp' | 'lmtp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'lmtp+unix'; readonly path: string }
+  /** `{user}` in the path stands for the local part. */
+  | { readonly kind: 'maildir'; readonly path: string };
+
+export const backendUrl = value(
+  'smtp://HOST:PORT, lmtp://HOST:PORT, lmtp+unix:PATH or maildir:PATH',
+  'smtp://127.0.0.1:2526',
+  (text): BackendUrl | undefined => {
+    const file = /^(lmtp\+unix|maildir):(?:\/\/(?=\/))?([^\0]+)$/.exec(text);
+    if (file !== null) return { kind: file[1] === 'maildir' ? 'maildir' : 'lmtp+unix', path: file[2] ?? '' };
+    const peer = /^(smtp|lmtp):\/\/(?:\[([0-9a-fA-F:.]{2,45})\]|([\w.-]{1,253}))(?::(\d{1,5}))?\/?$/.exec(
+      text,
+    );
+    if (peer === null) return undefined;
+    const kind = peer[1] === 'smtp' ? 'smtp' : 'lmtp';
+    const host = (peer[2] ?? peer[3] ?? '').toLowerCase();
+    const port = Number(peer[4] ?? (kind === 'smtp' ? 25 : 24));
+    const isHost = peer[2] === undefined ? isHostName(host) : isIP(host) === 6;
+    return isHost && port >= 1 && port <= 65_535 ? { kind, host, port } : undefined;
+  },
+);
+
+/** `user@example.net`, `example.net`, `.example.net`, `<>`; what a `ListEntry` names as sender or recipient. */
+export const mailPattern = value(
+  'a mail address, a domain, .domain for all below it, or <> for bounces',
+  'user@example.net',
+  (text) => {
+    if (text === '<>') return text;
+    const at = text.lastIndexOf('@');
+    const name = text.slice(at + 1).toLowerCase();
+    if (at === 0 || /[\0-\x20<>]/.test(text)) return undefined;
+    if (at === -1) return isHostName(name.startsWith('.') ? name.slice(1) : name) ? name : undefined;
+    return isHostName(name) ? `${text.slice(0, at)}@${name}` : undefined;
+  },
+);
+
+export const hostPattern = value('a host name, or .domain for all below it', '.dyn.example.net', (text) => {
+  const name = text.toLowerCase();
+  return isHostName(name.startsWith('.') ? name.slice(1) : name) ? name : undefined;
+});
+
+export const path = value('the path of a file', '/etc/postern/file', (text) =>
+  text !== '' && !text.includes('\0') ? text : undefined,
+);
+
+/** RFC 1123 2.1, with the underscore that real names have. */
+export function isHostName(name: string): boolean {
+  return name.length <= 253 && /^[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*$/i.test(name);
+}
+
+export function isNetwork(text: string): boolean {
+  const slash = text.indexOf('/');
+  if (slash === -1) return isIP(text) > 0 && !text.includes('%');
+  const family = isIP(text.slice(0, slash));
+  const prefix = text.slice(slash + 1);
+  return (
+    family > 0 &&
+    !text.includes('%') &&
+    /^\d{1,3}$/.test(prefix) &&
+    Number(prefix) <= (family === 4 ? 32 : 128)
+  );
+}
+
+function readSocketAddress(text: string): SocketAddress | undefined {
+  const m = /^(?:\[([0-9a-fA-F:.]{2,45})\]|([\d.]{7,15})):(\d{1,5})$/.exec(text);
+  if (m === null) return undefined;
+  const address = m[1] ?? m[2] ?? '';
+  const port = Number(m[3]);
+  return isIP(address) === (m[1] === undefined ? 4 : 6) && port <= 65_535 ? { address, port } : undefined;
+}

@@ -1,0 +1,65 @@
+import type { z } from 'zod';
+import type { FactsAt } from './facts.ts';
+import type { Finding } from './finding.ts';
+import type { Ports } from './ports.ts';
+import type { Action, CommonSettings } from './settings.ts';
+import type { Site } from './site.ts';
+import type { Cost, Stage } from './stage.ts';
+
+/** Evidence is JSON: it is journalled, and judged again by `replay`. */
+export type Json =
+  null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
+
+export interface Check<S extends Stage, Settings, Evidence> {
+  /** The file's stem. Stable: it stands in logs, configuration and metrics. */
+  readonly name: string;
+  /** One sentence for the reference and `check-config`. */
+  readonly summary: string;
+  /** The earliest stage whose facts suffice. */
+  readonly stage: S;
+  readonly cost: Cost;
+  /** Every finding the check can make, with its meaning in a line. */
+  readonly codes: Readonly<Record<string, string>>;
+  /** Its own settings; what every check has is in `CommonSettings`. */
+  readonly settings: z.ZodType<Settings>;
+  readonly defaults: {
+    readonly on_fail: Action;
+    readonly on_temperror: CommonSettings['on_temperror'];
+    readonly weight: number;
+    readonly refuse_at: CommonSettings['refuse_at'];
+    /** Where one finding's action differs from `on_fail` by default. */
+    readonly actions?: Readonly<Record<string, Action>>;
+  };
+  /** `by-name`: no exemption lifts it unless it names the check (the protocol's own rules, viruses, a failed DMARC). */
+  readonly lifted: 'by-any' | 'by-name';
+  /** Why it cannot run although it is on (no zones, no list), or undefined. It is then left out, and `check-config` says so. */
+  idle?(settings: Settings & CommonSettings, site: Site): string | undefined;
+  /** Asks, never judges. The signal ends the wait at the stage's deadline. Absent where the facts alone suffice. */
+  gather?(
+    facts: FactsAt<S>,
+    ports: Ports,
+    settings: Settings & CommonSettings,
+    signal: AbortSignal,
+    site: Site,
+  ): Evidence | Promise<Evidence>;
+  /** Judges, never asks: the same arguments give the same findings (promise P5). */
+  judge(
+    facts: FactsAt<S>,
+    evidence: Evidence,
+    settings: Settings & CommonSettings,
+    site: Site,
+  ): readonly Finding[];
+}
+
+/** A check with its types put away, as the ladder holds it. */
+export type AnyCheck = Check<Stage, unknown, Json>;
+
+/**
+ * Says that facts, settings and evidence of one check belong together; the engine keeps them together from here on.
+ * Settings have been through the check's own schema, evidence came from its own `gather`.
+ */
+export function defineCheck<S extends Stage, Settings, Evidence>(
+  check: Check<S, Settings, Evidence>,
+): AnyCheck {
+  return check as unknown as AnyCheck;
+}

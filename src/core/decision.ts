@@ -1,0 +1,135 @@
+import type { Mailbox, ReversePath } from '../mail/mailbox.ts';
+import type { Reply } from '../mail/reply.ts';
+import type { Json } from './check.ts';
+import type { Exemption, Treatment } from './exemption.ts';
+import type { SessionFacts } from './facts.ts';
+import type { MailParameters } from '../mail/parameters.ts';
+import type { Finding } from './finding.ts';
+import type { Stage } from './stage.ts';
+
+/**
+ * What became of one transaction, or of a session that never got as far as one. Plain JSON: it is journalled, printed by
+ * `postern log`, and judged again by `replay`. Holds no message content and no credentials.
+ */
+export interface Decision {
+  /** The transaction's id, or the session's where there was no transaction. */
+  readonly id: string;
+  readonly sessionId: string;
+  /** Milliseconds since 1970 at which the transaction (or the session) began. */
+  readonly atMs: number;
+  readonly tookMs: number;
+  readonly session: SessionFacts;
+  readonly transaction?: { readonly reversePath: ReversePath; readonly parameters: MailParameters };
+  readonly recipients: readonly RecipientDecision[];
+  readonly steps: readonly Step[];
+  /** The first that applied, for the log; each recipient has its own treatment in full. */
+  readonly exemption?: Exemption;
+  readonly outcome: DecisionOutcome;
+  /** The reply that decided: the final one, or the last refusal. Absent where the client left before any. */
+  readonly reply?: Reply;
+  /** Name of the check and code of the finding that decided, where one did. */
+  readonly check?: string;
+  readonly code?: string;
+  /** Sum of the weights of all findings that the ladder counted. */
+  readonly suspicion: number;
+  /** Set once the message has been taken whole. */
+  readonly sizeOctets?: number;
+  /** Hash of the configuration that judged, so that `replay` knows when it differs. */
+  readonly policy: string;
+}
+
+/** `accepted`: the backend took it. `relayed`: taken for a domain that is not ours. `abandoned`: the client left, or was cut off, before a verdict. */
+export const OUTCOMES = ['accepted', 'relayed', 'refused', 'deferred', 'abandoned'] as const;
+export type DecisionOutcome = (typeof OUTCOMES)[number];
+
+export interface RecipientDecision {
+  readonly mailbox: Mailbox;
+  readonly outcome: DecisionOutcome;
+  readonly reply: Reply;
+  readonly check?: string;
+  readonly code?: string;
+  /** How many of the session's violations had happened when it was judged; absent where it was not (a split by 452). */
+  readonly violationsSeen?: number;
+  /** What lifted checks for this recipient; absent where nothing did. */
+  readonly treatment?: Treatment;
+}
+
+/** One check asked once. */
+export interface Step {
+  readonly stage: Stage;
+  /** Set for the steps of a recipient. */
+  readonly recipient?: Mailbox;
+  readonly check: string;
+  /** What `gather` returned; absent where the check asks nothing or never got an answer. */
+  readonly evidence?: Json;
+  readonly findings: readonly Finding[];
+  /** What it led to. `exempt`: it failed, and an exemption lifted it; `kept`: a refusal that waits for RCPT. */
+  readonly action: 'none' | 'refuse' | 'defer' | 'tag' | 'suspect' | 'observe' | 'exempt' | 'kept' | 'go-on';
+  readonly tookMs: number;
+}
+
+/** Where decisions go and are found again (O1). Two engines: SQLite embedded, PostgreSQL shared. */
+export interface Journal {
+  /** Never waits and never fails the mail: under too much load records are dropped, and counted. */
+  record(decision: Decision): void;
+  /** Newest first. */
+  find(query: JournalQuery): Promise<readonly Decision[]>;
+  summary(span: JournalSpan): Promise<Summary>;
+  /** Drops what is older than `keptMs` in small steps; resolves to the number of rows dropped. */
+  expire(keptMs: number): Promise<number>;
+  /** What has been written and what was lost since the start. */
+  readonly counts: { readonly recorded: number; readonly dropped: number };
+  /** Writes what is queued, then lets go of the database. */
+  close(): Promise<void>;
+}
+
+export interface JournalSpan {
+  readonly sinceMs?: number;
+  readonly untilMs?: number;
+}
+
+/** All that is given must match. */
+export interface JournalQuery extends JournalSpan {
+  /** A decision's id, or a session's: then all its transactions. */
+  readonly id?: string;
+  /** An address or a network in CIDR form. */
+  readonly client?: string;
+  /** `user@example.net`, `example.net` or `<>`. */
+  readonly sender?: string;
+  readonly recipient?: string;
+  /** The check that decided. */
+  readonly check?: string;
+  readonly outcome?: DecisionOutcome;
+  readonly limit?: number;
+}
+
+/** The summary mail administrators know (O2). */
+export interface Summary {
+  /** All transactions, and sessions turned away before one. */
+  readonly received: number;
+  readonly delivered: number;
+  readonly relayed: number;
+  readonly rejected: number;
+  readonly deferred: number;
+  readonly abandoned: number;
+  /** Delivered untagged and delivered with a tag: what is known of ham and spam without reading minds. */
+  readonly ham: number;
+  readonly tagged: number;
+  readonly deliveredOctets: number;
+  /** Clients that had at least one decision. */
+  readonly clients: number;
+  readonly byCheck: readonly CheckSummary[];
+}
+
+export interface CheckSummary {
+  readonly check: string;
+  /** How often it was asked. */
+  readonly asked: number;
+  /** How often it found a failure, whatever followed. */
+  readonly failed: number;
+  readonly temperror: number;
+  /** Decisions it refused and deferred. */
+  readonly refused: number;
+  readonly deferred: number;
+  readonly tookMs: number;
+}

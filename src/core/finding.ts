@@ -1,0 +1,19 @@
+/**
+ * What a check found. It says nothing of what follows from it: that is the configuration's (see `ladder.ts`).
+ * `temperror`: the question could not be answered. `none`: the question did not arise.
+ */
+export interface Finding {
+  readonly result: 'pass' | 'fail' | 'temperror' | 'none';
+  /** One of the check's own `codes`. */
+  readonly code: string;
+  /** A sentence without full stop that a postmaster and a sender understand: `192.0.2.7 has no reverse DNS`. */
+  readonly text: string;
+  /** RFC 3463 status of a refusal by this finding, always written with class 5: `5.7.25`. A deferral turns it into class 4. */
+  readonly enhanced?: string;
+  /** Basic code of a refusal by this finding, 550 unless given. */
+  readonly replyCode?: number;
+  /** In place of the check's own weight, where one check knows several (a DNSBL zone). Negative speaks for the client. */
+  readonly weight?: number;
+}
+
+export type Result = Finding['result'];

@@ -1,0 +1,145 @@
+import type { Reply } from '../mail/reply.ts';
+import type { AnyCheck } from './check.ts';
+import type { Treatment } from './exemption.ts';
+import { lifts } from './exemption.ts';
+import type { Finding } from './finding.ts';
+import type { CheckSettings, ConfiguredCheck, Policy } from './policy.ts';
+import { refusal } from './replies.ts';
+import type { Cost } from './stage.ts';
+import { COSTS } from './stage.ts';
+import type { Verdict } from './verdict.ts';
+import { GO_ON } from './verdict.ts';
+
+/** What one finding leads to under the settings in force and the client's treatment. */
+export type Effect =
+  | { readonly kind: 'none' | 'observe' | 'tag' | 'refuse' | 'defer' }
+  | { readonly kind: 'suspect'; readonly weight: number };
+
+const NONE: Effect = { kind: 'none' };
+
+export function effectOf(
+  finding: Finding,
+  check: Pick<AnyCheck, 'name' | 'lifted'>,
+  settings: CheckSettings,
+  treatment: Treatment,
+): Effect {
+  switch (finding.result) {
+    case 'none':
+      return NONE;
+    case 'pass':
+      // A pass that carries a weight speaks for the client (DNSWL).
+      return finding.weight === undefined ? NONE : { kind: 'suspect', weight: finding.weight };
+    case 'temperror':
+      return { kind: settings.on_temperror === 'defer' ? 'defer' : 'observe' };
+    case 'fail': {
+      const action = settings.actions[finding.code] ?? settings.on_fail;
+      switch (action) {
+        case 'off':
+          return NONE;
+        case 'suspect':
+          return { kind: 'suspect', weight: finding.weight ?? settings.weight };
+        case 'refuse':
+        case 'defer':
+          // A list server is never refused for its subscriber's sake; the protocol's own rules hold for it all the same.
+          return { kind: treatment.refusalsAreTags && check.lifted === 'by-any' ? 'tag' : action };
+        case 'tag':
+        case 'observe':
+          return { kind: action };
+        default:
+          return action satisfies never;
+      }
+    }
+    default:
+      return finding.result satisfies never;
+  }
+}
+
+/** A check's findings, as far as the climb has come. */
+export interface Judged {
+  readonly configured: ConfiguredCheck;
+  readonly findings: readonly Finding[];
+}
+
+export interface Standing {
+  readonly verdict: Verdict;
+  readonly suspicion: number;
+  /** `check:code` of all that is tagged or suspected, for the header. */
+  readonly tags: readonly string[];
+}
+
+export interface Signature {
+  readonly contact: string;
+  readonly id: string;
+}
+
+// DNSWL stands on the DNS rung: a sum that was looked at before it would convict clients that the list vouches for.
+const SUSPICION_COUNTS_FROM = COSTS.indexOf('dns');
+
+/**
+ * What the findings so far come to. Within a rung a refusal goes before a deferral, so that a sender with a lasting
+ * fault is not told to come again. `upTo` is the rung just climbed; undefined at the top of the ladder.
+ */
+export function standingOf(
+  judged: readonly Judged[],
+  policy: Pick<Policy, 'refuseAtSuspicion'>,
+  treatment: Treatment,
+  upTo: Cost | undefined,
+  signature: Signature,
+): Standing {
+  let suspicion = 0;
+  let refused: Verdict = GO_ON;
+  let deferred: Verdict = GO_ON;
+  const tags: string[] = [];
+  const signs: string[] = [];
+  for (const { configured, findings } of judged) {
+    const { check, settings } = configured;
+    if (lifts(treatment, check)) continue;
+    for (const finding of findings) {
+      const effect = effectOf(finding, check, settings, treatment);
+      switch (effect.kind) {
+        case 'none':
+        case 'observe':
+          break;
+        case 'tag':
+          tags.push(`${check.name}:${finding.code}`);
+          break;
+        case 'suspect':
+          suspicion += effect.weight;
+          if (effect.weight > 0) {
+            tags.push(`${check.name}:${finding.code}`);
+            signs.push(`${finding.text} (${check.name})`);
+          }
+          break;
+        case 'refuse':
+        case 'defer': {
+          const found = effect.kind === 'refuse' ? refused : deferred;
+          if (found.kind !== 'go-on') break;
+          const verdict = verdictOf(effect.kind, check.name, finding, signature);
+          if (effect.kind === 'refuse') refused = verdict;
+          else deferred = verdict;
+          break;
+        }
+        default:
+          effect satisfies never;
+      }
+    }
+  }
+  const counts = upTo === undefined || COSTS.indexOf(upTo) >= SUSPICION_COUNTS_FROM;
+  if (refused.kind === 'go-on' && counts && suspicion >= policy.refuseAtSuspicion && signs.length > 0) {
+    const text = `too many signs of an unwanted sender: ${signs.join(', ')}`;
+    refused = treatment.refusalsAreTags
+      ? GO_ON
+      : verdictOf(
+          'refuse',
+          'suspicion',
+          { result: 'fail', code: 'suspicion', text, enhanced: '5.7.1' },
+          signature,
+        );
+  }
+  return { verdict: refused.kind === 'go-on' ? deferred : refused, suspicion, tags };
+}
+
+function verdictOf(kind: 'refuse' | 'defer', check: string, finding: Finding, signature: Signature): Verdict {
+  const reply: Reply = refusal(kind, check, finding, signature);
+  return { kind, check, code: finding.code, reply };
+}

@@ -1,0 +1,24 @@
+import type { AnyCheck } from './check.ts';
+import type { CommonSettings } from './settings.ts';
+import type { Site } from './site.ts';
+
+export type CheckSettings = CommonSettings & Readonly<Record<string, unknown>>;
+
+/** A check with the settings in force. */
+export interface ConfiguredCheck {
+  readonly check: AnyCheck;
+  readonly settings: CheckSettings;
+}
+
+/** All that turns facts into verdicts, settled when the configuration is loaded; a session keeps the one it began with. */
+export interface Policy {
+  readonly site: Site;
+  /** In the ladder's order: by cost, then as `checks/ladder.ts` lists them. Those that are off or idle are left out. */
+  readonly checks: readonly ConfiguredCheck[];
+  /** The sum of weights that refuses. */
+  readonly refuseAtSuspicion: number;
+  /** How long one stage may ask, in all. */
+  readonly checksTimeoutMs: number;
+  /** Names this policy in the journal. */
+  readonly hash: string;
+}

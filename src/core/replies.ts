@@ -1,0 +1,88 @@
+/**
+ * The one table of codes and texts that the gate itself speaks. What the protocol code says about malformed input stands
+ * in `wire/smtp/errors.ts`, for it may not know of policy; nowhere else stands a code in digits.
+ */
+import type { Reply } from '../mail/reply.ts';
+import { reply } from '../mail/reply.ts';
+import type { Finding } from './finding.ts';
+
+export const replies = {
+  // RFC 5321 4.2: greeting and HELO carry no enhanced code (RFC 2034 4).
+  greeting: (hostName: string) => reply(220, '', `${hostName} ESMTP Postern`),
+  helo: (hostName: string) => reply(250, '', hostName),
+  ok: () => reply(250, '2.0.0', 'Ok'),
+  senderOk: () => reply(250, '2.1.0', 'Sender ok'),
+  recipientOk: () => reply(250, '2.1.5', 'Recipient ok'),
+  startInput: () => reply(354, '', 'Start mail input; end with <CRLF>.<CRLF>'),
+  delivered: (id: string) => reply(250, '2.0.0', `Delivered, id ${id}`),
+  bye: () => reply(221, '2.0.0', 'Bye'),
+  // RFC 5321 3.5.3: an honest answer of a server that does not tell who lives here.
+  cannotVerify: () => reply(252, '2.5.0', 'Cannot verify; send some mail, it will be judged at RCPT'),
+  help: () =>
+    reply(214, '2.0.0', 'EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT STARTTLS AUTH', 'See RFC 5321'),
+  startTls: () => reply(220, '2.0.0', 'Ready to start TLS'),
+  tlsUnavailable: () => reply(454, '4.7.0', 'TLS is not available now'),
+  authenticated: () => reply(235, '2.7.0', 'Authentication succeeded'),
+  authContinue: (challenge: string) => reply(334, '', challenge),
+  authFailed: () => reply(535, '5.7.8', 'Authentication failed'),
+  authUnavailable: () => reply(454, '4.7.0', 'Temporary authentication failure, try again later'),
+
+  tooManyConnections: () => reply(421, '4.7.0', 'Too many connections, try again later'),
+  tooManyFromYou: (client: string) =>
+    reply(421, '4.7.0', `Too many connections from ${client}, try again later`),
+  tooManyErrors: () => reply(421, '4.7.0', 'Too many errors, closing'),
+  timedOut: () => reply(421, '4.4.2', 'Waited too long for you, closing'),
+  stopping: (hostName: string) => reply(421, '4.3.2', `${hostName} is stopping, try again later`),
+  internalTrouble: (id: string) => reply(421, '4.3.0', `Internal trouble, try again later; id ${id}`),
+
+  // RFC 5321 4.5.3.1.10 names 452 for recipients that have to go in another transaction.
+  otherTransaction: () => reply(452, '4.5.3', 'Send this recipient in a transaction of its own'),
+  smtputf8NotPossible: () =>
+    reply(553, '5.6.7', 'Refused: the mailbox behind this server takes no SMTPUTF8 mail'),
+  bareNewline: (id: string) =>
+    reply(550, '5.6.11', `Refused: the message has line ends other than CRLF (RFC 5321 2.3.8); id ${id}`),
+  messageTooLarge: (octets: number) =>
+    reply(552, '5.3.4', `Refused: the message is larger than ${octets} octets`),
+  headerTooLarge: (octets: number) =>
+    reply(552, '5.3.4', `Refused: the header is larger than ${octets} octets`),
+  lineTooLong: (octets: number) =>
+    reply(552, '5.6.0', `Refused: the message has lines longer than ${octets} octets`),
+  mailLoop: (id: string) =>
+    reply(554, '5.4.6', `Refused: too many Received fields, this mail goes in circles; id ${id}`),
+  storageFull: () => reply(452, '4.3.1', 'No room for the message now, try again later'),
+  backendUnreachable: (id: string) =>
+    reply(451, '4.4.1', `The mailbox behind this server cannot be reached now, try again later; id ${id}`),
+  backendDeferred: (id: string, said: Reply) =>
+    reply(
+      451,
+      classOf(4, said.enhanced, '4.3.0'),
+      `The mailbox behind this server says ${quote(said)}, try again later; id ${id}`,
+    ),
+} as const;
+
+/**
+ * `Refused: 192.0.2.7 has no matching reverse DNS (fcrdns). Mistake? Write to postmaster@example.org with id K7Q2MX4D`
+ * A deferral says so and carries the same finding in class 4 (RFC 3463 2).
+ */
+export function refusal(
+  kind: 'refuse' | 'defer',
+  check: string,
+  finding: Pick<Finding, 'text' | 'enhanced' | 'replyCode'>,
+  signature: { readonly contact: string; readonly id: string },
+): Reply {
+  if (kind === 'defer') {
+    const text = `Not now: ${finding.text} (${check}). Try again later; id ${signature.id}`;
+    return reply(450, classOf(4, finding.enhanced, '4.7.1'), text);
+  }
+  const text = `Refused: ${finding.text} (${check}). Mistake? Write to ${signature.contact} with id ${signature.id}`;
+  return reply(finding.replyCode ?? 550, classOf(5, finding.enhanced, '5.7.1'), text);
+}
+
+/** What a backend said, with our own class and code around it kept apart from its words. */
+export function quote(said: Reply): string {
+  return `"${said.code} ${said.enhanced === '' ? '' : `${said.enhanced} `}${said.lines.join(' ')}"`;
+}
+
+function classOf(digit: 4 | 5, enhanced: string | undefined, byDefault: string): string {
+  return enhanced === undefined || enhanced === '' ? byDefault : `${digit}${enhanced.slice(1)}`;
+}

@@ -1,0 +1,12 @@
+/** The moments of the dialogue at which a verdict can be given, in their order. */
+export const STAGES = ['connect', 'helo', 'mail', 'rcpt', 'data', 'endOfMessage'] as const;
+export type Stage = (typeof STAGES)[number];
+
+/**
+ * What asking a question costs, cheapest first (promise P2). `backend` stands last before the message because passing a
+ * recipient on is part of the delivery itself: nothing may refuse the recipient afterwards.
+ */
+export const COSTS = ['memory', 'store', 'dns', 'network', 'backend', 'parse', 'scanner'] as const;
+export type Cost = (typeof COSTS)[number];
+
+export const stageIndex = (stage: Stage): number => STAGES.indexOf(stage);

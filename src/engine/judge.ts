@@ -1,0 +1,203 @@
+import type { Json } from '../core/check.ts';
+import type { Step } from '../core/decision.ts';
+import type { Treatment } from '../core/exemption.ts';
+import { lifts } from '../core/exemption.ts';
+import type { Facts } from '../core/facts.ts';
+import type { Finding } from '../core/finding.ts';
+import type { Judged, Signature, Standing } from '../core/ladder.ts';
+import { standingOf } from '../core/ladder.ts';
+import type { ConfiguredCheck, Policy } from '../core/policy.ts';
+import type { Ports } from '../core/ports.ts';
+import type { Cost, Stage } from '../core/stage.ts';
+import { COSTS, stageIndex } from '../core/stage.ts';
+
+/** Code of the finding that the engine itself makes when a check threw or was not answered by the stage's deadline. */
+export const UNANSWERED = 'unanswered';
+
+/** Steps already taken, kept by the session for as long as their facts hold. */
+export interface StepCache {
+  get(configured: ConfiguredCheck): Step | undefined;
+  set(configured: ConfiguredCheck, step: Step): void;
+}
+
+export interface Climb {
+  readonly policy: Policy;
+  readonly ports: Ports;
+  readonly stage: Stage;
+  readonly facts: Facts;
+  readonly treatment: Treatment;
+  readonly steps: StepCache;
+  readonly signature: Signature;
+  /** Ends when the client is gone. Read only when something has to be waited for: most sessions never need one. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Climbs the ladder for one stage: rung by rung, cheapest first, the checks of a rung side by side, until the first
+ * verdict (promise P2). What was asked before is not asked again.
+ */
+export async function climb(c: Climb): Promise<Standing> {
+  const judged: Judged[] = [];
+  const deadline = new StageDeadline(c);
+  try {
+    for (const { cost, checks } of rungsFor(c.policy, c.stage)) {
+      const waiting: Promise<unknown>[] = [];
+      const asked: ConfiguredCheck[] = [];
+      for (const configured of checks) {
+        if (lifts(c.treatment, configured.check)) continue;
+        asked.push(configured);
+        const known = c.steps.get(configured);
+        // What needs no asking is judged anew each time, for facts grow: a client may start to pipeline at DATA.
+        if (known !== undefined && configured.check.gather !== undefined) continue;
+        if (known === undefined && carriedOver(configured, c.stage)) continue;
+        const taken = take(configured, c, deadline);
+        if (taken instanceof Promise) waiting.push(taken);
+      }
+      if (waiting.length > 0) await Promise.all(waiting);
+      for (const configured of asked) {
+        const step = c.steps.get(configured);
+        if (step !== undefined) judged.push({ configured, findings: step.findings });
+      }
+      if (asked.length === 0) continue;
+      const standing = standingOf(judged, c.policy, c.treatment, cost, c.signature);
+      if (standing.verdict.kind !== 'go-on') return standing;
+    }
+  } finally {
+    deadline.end();
+  }
+  return standingOf(judged, c.policy, c.treatment, undefined, c.signature);
+}
+
+function take(configured: ConfiguredCheck, c: Climb, deadline: StageDeadline): Promise<void> | undefined {
+  const { check, settings } = configured;
+  const begunMs = performance.now();
+  const keep = (evidence: Json | undefined, findings: readonly Finding[]) => {
+    c.steps.set(configured, {
+      stage: check.stage,
+      ...(check.stage === 'rcpt' && c.facts.recipient !== undefined
+        ? { recipient: c.facts.recipient.mailbox }
+        : {}),
+      check: check.name,
+      ...(evidence === undefined ? {} : { evidence }),
+      findings,
+      action: 'none',
+      tookMs: Math.round((performance.now() - begunMs) * 1000) / 1000,
+    });
+  };
+  // The stage's facts are there by construction: `rungsFor` hands out no check before its stage.
+  const facts = c.facts as never;
+  const judge = (evidence: Json) => check.judge(facts, evidence, settings, c.policy.site);
+  if (check.gather === undefined) {
+    keep(undefined, judge(null));
+    return undefined;
+  }
+  try {
+    // What costs memory alone answers at once; a timer for it would cost more than the answer.
+    const signal = check.cost === 'memory' ? c.signal : deadline.signal;
+    const evidence = check.gather(facts, c.ports, settings, signal, c.policy.site);
+    if (!(evidence instanceof Promise)) {
+      keep(evidence, judge(evidence));
+      return undefined;
+    }
+    return deadline.race(evidence).then(
+      (found) => keep(found, judge(found)),
+      (error: unknown) => keep(undefined, [unanswered(check.name, error)]),
+    );
+  } catch (error) {
+    keep(undefined, [unanswered(check.name, error)]);
+    return undefined;
+  }
+}
+
+// P3: what could not be answered is temporary trouble, whatever the reason.
+function unanswered(check: string, error: unknown): Finding {
+  const reason = error instanceof Error ? error.message : String(error);
+  return {
+    result: 'temperror',
+    code: UNANSWERED,
+    text: `${check} could not be answered: ${reason}`,
+    enhanced: '5.4.3',
+  };
+}
+
+// Made once: an abort without a reason makes a DOMException with a stack trace, for each session anew.
+export const CLIENT_GONE = new Error('the client is gone');
+const TOO_LATE = new Error('no answer in time');
+
+/** One deadline for all questions of a stage; its timer exists only once something waits. */
+class StageDeadline {
+  readonly #climb: Pick<Climb, 'policy' | 'signal'>;
+  #controller: AbortController | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #onGone: (() => void) | undefined;
+
+  constructor(climb: Pick<Climb, 'policy' | 'signal'>) {
+    this.#climb = climb;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      const controller = new AbortController();
+      this.#controller = controller;
+      this.#timer = setTimeout(() => controller.abort(TOO_LATE), this.#climb.policy.checksTimeoutMs);
+      this.#onGone = () => controller.abort(CLIENT_GONE);
+      if (this.#climb.signal.aborted) this.#onGone();
+      else this.#climb.signal.addEventListener('abort', this.#onGone, { once: true });
+    }
+    return this.#controller.signal;
+  }
+
+  /** A check that does not heed the signal must not hold the dialogue up. */
+  race<T>(promise: Promise<T>): Promise<T> {
+    const { signal } = this;
+    return new Promise((resolve, reject) => {
+      const onAbort = () => reject(signal.reason as Error);
+      if (signal.aborted) onAbort();
+      signal.addEventListener('abort', onAbort, { once: true });
+      promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    });
+  }
+
+  end(): void {
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    if (this.#onGone !== undefined) this.#climb.signal.removeEventListener('abort', this.#onGone);
+  }
+}
+
+interface Rung {
+  readonly cost: Cost;
+  readonly checks: readonly ConfiguredCheck[];
+}
+
+const RCPT = stageIndex('rcpt');
+const rungsByPolicy = new WeakMap<Policy, Map<Stage, readonly Rung[]>>();
+
+/**
+ * Before RCPT only what the operator wants refused at the earliest moment is asked; all else waits for RCPT, where the
+ * exemptions are known and one refusal by a cheap check saves every dearer one (H3, P2).
+ */
+function rungsFor(policy: Policy, stage: Stage): readonly Rung[] {
+  let byStage = rungsByPolicy.get(policy);
+  if (byStage === undefined) rungsByPolicy.set(policy, (byStage = new Map<Stage, readonly Rung[]>()));
+  let rungs = byStage.get(stage);
+  if (rungs === undefined) {
+    const now = stageIndex(stage);
+    const due = policy.checks.filter(({ check, settings }) => {
+      const from = stageIndex(check.stage);
+      if (from > now) return false;
+      if (now < RCPT) return settings.refuse_at === 'earliest';
+      // A recipient's own findings are no reason to refuse the message of the others.
+      return now === RCPT || from !== RCPT;
+    });
+    rungs = COSTS.map((cost) => ({ cost, checks: due.filter(({ check }) => check.cost === cost) })).filter(
+      (rung) => rung.checks.length > 0,
+    );
+    byStage.set(stage, rungs);
+  }
+  return rungs;
+}
+
+/** After RCPT earlier stages count with what they found; nothing of theirs is asked for the first time. */
+function carriedOver({ check }: ConfiguredCheck, stage: Stage): boolean {
+  return stageIndex(stage) > RCPT && check.stage !== stage && check.gather !== undefined;
+}

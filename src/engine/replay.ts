@@ -1,0 +1,142 @@
+/** Recorded decisions judged again, without a network: the same policy comes to the same verdict (P5), another one to its own (O4). */
+import type { AnyCheck } from '../core/check.ts';
+import type { Decision, Step } from '../core/decision.ts';
+import type { Treatment } from '../core/exemption.ts';
+import { NO_TREATMENT, treatmentOf } from '../core/exemption.ts';
+import type { Facts, TransactionFacts } from '../core/facts.ts';
+import type { Standing } from '../core/ladder.ts';
+import type { ConfiguredCheck, Policy } from '../core/policy.ts';
+import type { ListsPort, Ports } from '../core/ports.ts';
+import type { Verdict } from '../core/verdict.ts';
+import { mailboxKey } from '../mail/mailbox.ts';
+import { climb } from './judge.ts';
+
+/** `unknown`: these checks would have been asked and never were, and nothing else refused. */
+export type ReplayedVerdict = Verdict | { readonly kind: 'unknown'; readonly checks: readonly string[] };
+
+export interface Replayed {
+  /** In the order of the decision's recipients; undefined for those that were not judged then (splits by 452). */
+  readonly recipients: readonly (ReplayedVerdict | undefined)[];
+  /** Of the message; undefined where none was taken. */
+  readonly message: ReplayedVerdict | undefined;
+}
+
+/** `lists`: those of `policy`; needed where it is not the policy that the decision was made under. */
+export async function replay(decision: Decision, policy: Policy, lists?: ListsPort): Promise<Replayed> {
+  const seen = new Map<string, number>();
+  const recipients: (ReplayedVerdict | undefined)[] = [];
+  for (const [index, r] of decision.recipients.entries()) {
+    const key = mailboxKey(r.mailbox);
+    const occurrence = seen.get(key) ?? 0;
+    if (r.violationsSeen !== undefined) seen.set(key, occurrence + 1);
+    recipients.push(
+      r.violationsSeen === undefined
+        ? undefined
+        : await judgeAgain({ decision, policy, lists, index, occurrence }, 'rcpt'),
+    );
+  }
+  const index = decision.recipients.findIndex((r) => r.reply.code < 400);
+  const message =
+    decision.sizeOctets === undefined || index < 0
+      ? undefined
+      : await judgeAgain({ decision, policy, lists, index, occurrence: 0 }, 'endOfMessage');
+  return { recipients, message };
+}
+
+interface Case {
+  readonly decision: Decision;
+  readonly policy: Policy;
+  readonly lists: ListsPort | undefined;
+  /** Of the recipient. */
+  readonly index: number;
+  /** How often the same recipient was judged before in the transaction. */
+  readonly occurrence: number;
+}
+
+async function judgeAgain(c: Case, stage: 'rcpt' | 'endOfMessage'): Promise<ReplayedVerdict> {
+  const { decision, policy } = c;
+  const neverAsked: string[] = [];
+  const checks = policy.checks.map((configured) => recorded(configured, c, neverAsked));
+  const steps = new Map<string, Step>();
+  const again: Policy = { ...policy, checks };
+  const climbTo = (to: 'rcpt' | 'endOfMessage'): Promise<Standing> => {
+    const facts = factsThen(c, to);
+    return climb({
+      policy: again,
+      ports: {} as Ports, // no recorded check reaches for one
+      stage: to,
+      facts,
+      treatment: treatmentThen(c, facts),
+      steps: {
+        get: ({ check }) => steps.get(check.name),
+        set: ({ check }, step) => void steps.set(check.name, step),
+      },
+      signature: { contact: policy.site.contact, id: decision.id },
+      signal: new AbortController().signal,
+    });
+  };
+  // The message is judged over what its recipient's climb had found.
+  const atRcpt = await climbTo('rcpt');
+  const { verdict } = stage === 'rcpt' ? atRcpt : await climbTo('endOfMessage');
+  if (verdict.kind === 'refuse' || neverAsked.length === 0) return verdict;
+  return { kind: 'unknown', checks: neverAsked };
+}
+
+/** The check with what it was told then in place of what it would ask now. */
+function recorded(configured: ConfiguredCheck, c: Case, neverAsked: string[]): ConfiguredCheck {
+  const { check } = configured;
+  if (check.gather === undefined) return configured;
+  const { decision, index, occurrence } = c;
+  const mailbox = decision.recipients[index]?.mailbox;
+  const key = mailbox === undefined ? '' : mailboxKey(mailbox);
+  const steps = decision.steps.filter(
+    (s) => s.check === check.name && (s.recipient === undefined || mailboxKey(s.recipient) === key),
+  );
+  const step = check.stage === 'rcpt' ? steps[occurrence] : steps[0];
+  const replayed: AnyCheck = {
+    ...check,
+    gather() {
+      if (step === undefined) neverAsked.push(check.name);
+      return step?.evidence ?? null;
+    },
+    judge(facts, evidence, settings, site) {
+      if (step === undefined) return [];
+      // What was not answered then is not answered now.
+      return step.evidence === undefined ? step.findings : check.judge(facts, evidence, settings, site);
+    },
+  };
+  return { check: replayed, settings: configured.settings };
+}
+
+function factsThen({ decision, index }: Case, stage: 'rcpt' | 'endOfMessage'): Facts {
+  const recipient = decision.recipients[index];
+  const before = stage === 'rcpt' ? decision.recipients.slice(0, index) : decision.recipients;
+  const transaction: TransactionFacts = {
+    id: decision.id,
+    startedAtMs: decision.atMs,
+    reversePath: decision.transaction?.reversePath ?? null,
+    parameters: decision.transaction?.parameters ?? {},
+    recipients: before.filter((r) => r.reply.code < 400).map((r) => r.mailbox),
+  };
+  const { session } = decision;
+  if (stage === 'endOfMessage' || recipient === undefined) {
+    return { session, transaction, message: { sizeOctets: decision.sizeOctets ?? 0 } };
+  }
+  const violations = session.violations.slice(0, recipient.violationsSeen ?? 0);
+  const { mailbox } = recipient;
+  return { session: { ...session, violations }, transaction, recipient: { mailbox, parameters: {} } };
+}
+
+function treatmentThen({ decision, policy, lists, index }: Case, facts: Facts): Treatment {
+  const recipient = decision.recipients[index];
+  if (policy.hash === decision.policy || lists === undefined || recipient === undefined) {
+    return recipient?.treatment ?? NO_TREATMENT;
+  }
+  const { mailbox } = recipient;
+  const entries = lists.find({
+    client: facts.session.client.address,
+    ...(facts.transaction === undefined ? {} : { sender: { path: facts.transaction.reversePath } }),
+    recipient: mailbox,
+  });
+  return treatmentOf({ ...facts, recipient: { mailbox, parameters: {} } }, policy.site, entries);
+}

@@ -1,0 +1,399 @@
+/**
+ * One client's session as the engine sees it: facts as they come, the steps taken so far, and at the end a decision for
+ * the journal. A door makes the calls in the dialogue's order and turns each verdict into its own protocol's words.
+ * Knows no sockets, reads no clock of its own.
+ */
+import type { Decision, DecisionOutcome, RecipientDecision, Step } from '../core/decision.ts';
+import type { Treatment } from '../core/exemption.ts';
+import { lifts, NO_TREATMENT, treatmentKey, treatmentOf } from '../core/exemption.ts';
+import type { Facts, MessageFacts, SessionFacts, TransactionFacts, Violation } from '../core/facts.ts';
+import type { MailParameters, RcptParameters } from '../mail/parameters.ts';
+import type { Finding } from '../core/finding.ts';
+import type { Standing } from '../core/ladder.ts';
+import { effectOf } from '../core/ladder.ts';
+import { isOurDomain } from '../core/site.ts';
+import type { ConfiguredCheck, Policy } from '../core/policy.ts';
+import type { Ports } from '../core/ports.ts';
+import type { Stage } from '../core/stage.ts';
+import type { Verdict } from '../core/verdict.ts';
+import type { Mailbox, ReversePath } from '../mail/mailbox.ts';
+import type { Reply } from '../mail/reply.ts';
+import { confirmedNames, iprev } from '../msgauth/iprev.ts';
+import { CLIENT_GONE, climb } from './judge.ts';
+
+export interface SessionWorld {
+  readonly policy: Policy;
+  readonly ports: Ports;
+  readonly nowMs: () => number;
+  readonly newId: () => string;
+}
+
+export type Opening = Pick<SessionFacts, 'door' | 'client' | 'server' | 'tls'>;
+
+/** `other-transaction`: the recipient wants another treatment than those before it (E8): 452. */
+export type RecipientVerdict = Verdict | { readonly kind: 'other-transaction' };
+
+export class Session {
+  readonly #world: SessionWorld;
+  #gone: AbortController | undefined;
+  #ended = false;
+  #facts: SessionFacts;
+  /** Steps of the connection, of HELO, and of the transaction: each holds for as long as its facts do. */
+  readonly #steps: Record<'connect' | 'helo' | 'transaction', Map<string, Step>> = {
+    connect: new Map(),
+    helo: new Map(),
+    transaction: new Map(),
+  };
+  #transaction: Transaction | undefined;
+  /** Set by the verdict of a stage before MAIL. */
+  #refused: (Verdict & { kind: 'refuse' | 'defer' }) | undefined;
+  #transactions = 0;
+  #names: Promise<readonly string[]> | undefined;
+
+  constructor(world: SessionWorld, opening: Opening) {
+    this.#world = world;
+    this.#facts = { id: world.newId(), startedAtMs: world.nowMs(), violations: [], ...opening };
+  }
+
+  get facts(): SessionFacts {
+    return this.#facts;
+  }
+
+  /** The id that a reply given now would carry. */
+  get id(): string {
+    return this.#transaction?.facts.id ?? this.#facts.id;
+  }
+
+  /** Aborted when the client is gone. */
+  get signal(): AbortSignal {
+    if (this.#gone === undefined) {
+      this.#gone = new AbortController();
+      if (this.#ended) this.#gone.abort(CLIENT_GONE);
+    }
+    return this.#gone.signal;
+  }
+
+  /** The client's forward-confirmed names, looked up once; none where the ladder does not ask DNS about the client. */
+  confirmedNames(): Promise<readonly string[]> {
+    const { policy, ports } = this.#world;
+    const asks = policy.checks.some(({ check }) => check.cost === 'dns' && check.stage === 'connect');
+    if (!asks && !ports.lists.namesHosts) return NO_NAMES;
+    this.#names ??= iprev(ports.dns, this.#facts.client.address, this.signal).then(confirmedNames);
+    return this.#names;
+  }
+
+  get transactionFacts(): TransactionFacts {
+    return this.#open().facts;
+  }
+
+  /** Why the present transaction is marked: `check:code`, and the sum of weights; for the header that goes on. */
+  get marks(): { readonly tags: readonly string[]; readonly suspicion: number } {
+    return this.#transaction?.standing ?? { tags: [], suspicion: 0 };
+  }
+
+  /** Whether the client is one that no check would be heard against. */
+  get exempt(): boolean {
+    return this.#treatment({ session: this.#facts }).exemptions.some((e) => e.lifts === 'all');
+  }
+
+  violated(violation: Violation): void {
+    if (this.#facts.violations.includes(violation)) return;
+    this.#facts = { ...this.#facts, violations: [...this.#facts.violations, violation] };
+  }
+
+  async connect(): Promise<Verdict> {
+    return this.#early('connect');
+  }
+
+  async helo(verb: 'HELO' | 'EHLO' | 'LHLO', name: string): Promise<Verdict> {
+    this.#facts = { ...this.#facts, helo: { verb, name } };
+    this.#steps.helo.clear();
+    return this.#early('helo');
+  }
+
+  /** RFC 3207 4.2: all that was learnt from the client before, its HELO above all, is forgotten. */
+  startedTls(tls: NonNullable<SessionFacts['tls']>): void {
+    const { helo: _forgotten, ...kept } = this.#facts;
+    this.#facts = { ...kept, tls };
+    this.#steps.helo.clear();
+  }
+
+  authenticated(authenticated: NonNullable<SessionFacts['authenticated']>): void {
+    this.#facts = { ...this.#facts, authenticated };
+  }
+
+  async mail(reversePath: ReversePath, parameters: MailParameters): Promise<Verdict> {
+    const { nowMs, newId } = this.#world;
+    this.#steps.transaction.clear();
+    this.#transactions++;
+    this.#transaction = {
+      facts: { id: newId(), startedAtMs: nowMs(), reversePath, parameters, recipients: [] },
+      recipients: [],
+      rcptSteps: [],
+      treatment: undefined,
+      standing: undefined,
+      message: undefined,
+      refused: undefined,
+      judging: undefined,
+    };
+    return this.#early('mail');
+  }
+
+  async rcpt(mailbox: Mailbox, parameters: RcptParameters): Promise<RecipientVerdict> {
+    const transaction = this.#open();
+    transaction.judging = undefined;
+    const facts = {
+      session: this.#facts,
+      transaction: transaction.facts,
+      recipient: { mailbox, parameters },
+    };
+    const treatment = await this.#treatmentByName(facts);
+    if (
+      transaction.treatment !== undefined &&
+      treatmentKey(transaction.treatment) !== treatmentKey(treatment)
+    ) {
+      return { kind: 'other-transaction' };
+    }
+    const rcptSteps = new Map<string, Step>();
+    const standing = await this.#climb('rcpt', facts, treatment, rcptSteps);
+    for (const step of rcptSteps.values()) transaction.rcptSteps.push(this.#withEffect(step, treatment));
+    transaction.standing = standing;
+    const violationsSeen = facts.session.violations.length;
+    transaction.judging = { treatment, verdict: standing.verdict, violationsSeen };
+    return standing.verdict;
+  }
+
+  /** What the client was told about the recipient judged last; a positive reply lets it into the transaction. */
+  recipientAnswered(mailbox: Mailbox, reply: Reply): void {
+    const transaction = this.#open();
+    const { judging } = transaction;
+    transaction.judging = undefined;
+    const treatment = judging?.treatment ?? NO_TREATMENT;
+    const decided = judging !== undefined && judging.verdict.kind !== 'go-on' ? judging.verdict : undefined;
+    const accepted = reply.code < 400;
+    transaction.recipients.push({
+      mailbox,
+      // Until the message is delivered a recipient let in is only that.
+      outcome: accepted ? 'abandoned' : outcomeOf(reply),
+      reply,
+      ...(decided === undefined ? {} : { check: decided.check, code: decided.code }),
+      ...(judging === undefined ? {} : { violationsSeen: judging.violationsSeen }),
+      ...(treatment === NO_TREATMENT ? {} : { treatment }),
+    });
+    if (!accepted) return;
+    transaction.treatment ??= treatment;
+    transaction.facts = { ...transaction.facts, recipients: [...transaction.facts.recipients, mailbox] };
+  }
+
+  async data(): Promise<Verdict> {
+    const transaction = this.#open();
+    const facts = { session: this.#facts, transaction: transaction.facts };
+    return this.#late('data', facts);
+  }
+
+  async endOfMessage(message: MessageFacts): Promise<Verdict> {
+    const transaction = this.#open();
+    transaction.message = message;
+    return this.#late('endOfMessage', { session: this.#facts, transaction: transaction.facts, message });
+  }
+
+  /** Ends the transaction with the reply that ended it, if one did. Undefined when none was open. */
+  transactionEnded(final?: Reply): Decision | undefined {
+    const transaction = this.#transaction;
+    if (transaction === undefined) return undefined;
+    this.#transaction = undefined;
+    return this.#decision(transaction, final);
+  }
+
+  /** The client is gone: what is still being asked is abandoned, what was open is decided as it stands. */
+  ended(final?: Reply): Decision | undefined {
+    this.#ended = true;
+    this.#gone?.abort(CLIENT_GONE);
+    if (this.#transaction !== undefined) return this.transactionEnded(final);
+    return this.#transactions === 0 ? this.#decision(undefined, final) : undefined;
+  }
+
+  async #early(stage: 'connect' | 'helo' | 'mail'): Promise<Verdict> {
+    const facts = { session: this.#facts, ...(stage === 'mail' ? { transaction: this.#open().facts } : {}) };
+    const { verdict } = await this.#climb(stage, facts, await this.#treatmentByName(facts));
+    if (verdict.kind !== 'go-on') {
+      if (this.#transaction === undefined) this.#refused = verdict;
+      else this.#transaction.refused = verdict;
+    }
+    return verdict;
+  }
+
+  async #late(stage: 'data' | 'endOfMessage', facts: Facts): Promise<Verdict> {
+    const transaction = this.#open();
+    const standing = await this.#climb(stage, facts, transaction.treatment ?? NO_TREATMENT);
+    transaction.standing = standing;
+    if (standing.verdict.kind !== 'go-on') transaction.refused = standing.verdict;
+    return standing.verdict;
+  }
+
+  #climb(stage: Stage, facts: Facts, treatment: Treatment, rcptSteps?: Map<string, Step>): Promise<Standing> {
+    const { policy, ports } = this.#world;
+    const mapOf = ({ check }: ConfiguredCheck) =>
+      check.stage === 'connect' || check.stage === 'helo'
+        ? this.#steps[check.stage]
+        : check.stage === 'rcpt' && rcptSteps !== undefined
+          ? rcptSteps
+          : this.#steps.transaction;
+    const gone = () => this.signal;
+    return climb({
+      policy,
+      ports,
+      stage,
+      facts,
+      treatment,
+      steps: {
+        get: (configured) => mapOf(configured).get(configured.check.name),
+        set: (configured, step) => mapOf(configured).set(configured.check.name, step),
+      },
+      signature: { contact: policy.site.contact, id: facts.transaction?.id ?? facts.session.id },
+      get signal() {
+        return gone();
+      },
+    });
+  }
+
+  /** Where list entries name hosts, the client's names are found out first, unless it is exempt without them. */
+  #treatmentByName(facts: Facts): Treatment | Promise<Treatment> {
+    const treatment = this.#treatment(facts);
+    if (!this.#world.ports.lists.namesHosts || treatment.exemptions.some((e) => e.lifts === 'all'))
+      return treatment;
+    return this.confirmedNames().then((hosts) => this.#treatment(facts, hosts));
+  }
+
+  #treatment(facts: Facts, hosts: readonly string[] = []): Treatment {
+    const { policy, ports } = this.#world;
+    const entries = ports.lists.find({
+      client: facts.session.client.address,
+      hosts,
+      ...(facts.transaction === undefined ? {} : { sender: { path: facts.transaction.reversePath } }),
+      ...(facts.recipient === undefined ? {} : { recipient: facts.recipient.mailbox }),
+    });
+    return treatmentOf(facts, policy.site, entries);
+  }
+
+  #open(): Transaction {
+    if (this.#transaction === undefined) throw new Error('no transaction is open');
+    return this.#transaction;
+  }
+
+  #decision(transaction: Transaction | undefined, final: Reply | undefined): Decision {
+    const { policy, nowMs } = this.#world;
+    const startedAtMs = transaction?.facts.startedAtMs ?? this.#facts.startedAtMs;
+    const treatment = transaction?.treatment ?? transaction?.recipients.at(-1)?.treatment ?? NO_TREATMENT;
+    const delivered = transaction?.message !== undefined && final !== undefined && final.code < 300;
+    const relayed = (mailbox: Mailbox) => mailbox.domain !== '' && !isOurDomain(policy.site, mailbox.domain);
+    const recipients = (transaction?.recipients ?? []).map((r): RecipientDecision => {
+      if (r.reply.code >= 400) return r;
+      const outcome = delivered
+        ? relayed(r.mailbox)
+          ? 'relayed'
+          : 'accepted'
+        : final === undefined
+          ? 'abandoned'
+          : outcomeOf(final);
+      return { ...r, outcome };
+    });
+    const deciding = transaction?.refused ?? this.#refused ?? lastRefusal(recipients);
+    const outcome = overall(recipients, final, deciding);
+    const reply = final ?? (deciding !== undefined ? deciding.reply : undefined);
+    const decided = outcome === 'accepted' || outcome === 'relayed' ? undefined : deciding;
+    const exemption = treatment.exemptions[0];
+    const steps = [
+      this.#steps.connect,
+      this.#steps.helo,
+      ...(transaction === undefined ? [] : [this.#steps.transaction]),
+    ]
+      .flatMap((map) => [...map.values()])
+      .map((step) => this.#withEffect(step, treatment));
+    return {
+      id: transaction?.facts.id ?? this.#facts.id,
+      sessionId: this.#facts.id,
+      atMs: startedAtMs,
+      tookMs: nowMs() - startedAtMs,
+      session: this.#facts,
+      ...(transaction === undefined
+        ? {}
+        : {
+            transaction: {
+              reversePath: transaction.facts.reversePath,
+              parameters: transaction.facts.parameters,
+            },
+          }),
+      recipients,
+      steps: transaction === undefined ? steps : [...steps, ...transaction.rcptSteps],
+      ...(exemption === undefined ? {} : { exemption }),
+      outcome,
+      ...(reply === undefined ? {} : { reply }),
+      ...(decided?.check === undefined ? {} : { check: decided.check }),
+      ...(decided?.code === undefined ? {} : { code: decided.code }),
+      suspicion: transaction?.standing?.suspicion ?? 0,
+      ...(transaction?.message === undefined ? {} : { sizeOctets: transaction.message.sizeOctets }),
+      policy: policy.hash,
+    };
+  }
+
+  #withEffect(step: Step, treatment: Treatment): Step {
+    const configured = this.#world.policy.checks.find(({ check }) => check.name === step.check);
+    if (configured === undefined) return step;
+    return { ...step, action: strongest(step.findings, configured, treatment) };
+  }
+}
+
+const NO_NAMES: Promise<readonly string[]> = Promise.resolve([]);
+
+interface Transaction {
+  facts: TransactionFacts;
+  readonly recipients: RecipientDecision[];
+  readonly rcptSteps: Step[];
+  /** Of the first recipient let in; all others share it (E8). */
+  treatment: Treatment | undefined;
+  standing: Standing | undefined;
+  message: MessageFacts | undefined;
+  refused: (Verdict & { kind: 'refuse' | 'defer' }) | undefined;
+  /** The recipient that is judged but not yet answered. */
+  judging:
+    { readonly treatment: Treatment; readonly verdict: Verdict; readonly violationsSeen: number } | undefined;
+}
+
+type Deciding = Pick<RecipientDecision, 'reply' | 'check' | 'code'>;
+
+function lastRefusal(recipients: readonly RecipientDecision[]): Deciding | undefined {
+  return recipients.findLast((r) => r.reply.code >= 400);
+}
+
+function outcomeOf(reply: Reply): DecisionOutcome {
+  return reply.code >= 500 ? 'refused' : reply.code >= 400 ? 'deferred' : 'accepted';
+}
+
+function overall(
+  recipients: readonly RecipientDecision[],
+  final: Reply | undefined,
+  deciding: Deciding | undefined,
+): DecisionOutcome {
+  const delivered = recipients.find((r) => r.outcome === 'accepted' || r.outcome === 'relayed');
+  if (delivered !== undefined) return delivered.outcome;
+  if (final !== undefined && final.code >= 400) return outcomeOf(final);
+  if (recipients.some((r) => r.reply.code < 400)) return 'abandoned';
+  return deciding === undefined ? 'abandoned' : outcomeOf(deciding.reply);
+}
+
+const STRENGTH: readonly Step['action'][] = ['none', 'observe', 'go-on', 'tag', 'suspect', 'defer', 'refuse'];
+
+function strongest(
+  findings: readonly Finding[],
+  { check, settings }: ConfiguredCheck,
+  treatment: Treatment,
+): Step['action'] {
+  let best: Step['action'] = 'none';
+  for (const finding of findings) {
+    const { kind } = effectOf(finding, check, settings, treatment);
+    const action = finding.result === 'temperror' && kind === 'observe' ? 'go-on' : kind;
+    if (STRENGTH.indexOf(action) > STRENGTH.indexOf(best)) best = action;
+  }
+  return best !== 'none' && lifts(treatment, check) ? 'exempt' : best;
+}

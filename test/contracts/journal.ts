@@ -1,0 +1,209 @@
+/** What every journal must do, whatever engine is below it. */
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import type { Decision, Journal, JournalQuery } from '../../src/core/decision.ts';
+import { reply } from '../../src/mail/reply.ts';
+import { onEnd, type Cleanup } from '../program.ts';
+
+/** A refusal by `helo` unless said otherwise. */
+export function decision(over: Partial<Decision> & { client?: string; id: string }): Decision {
+  const { client = '192.0.2.7', ...rest } = over;
+  return {
+    sessionId: `S${over.id}`,
+    atMs: 1_000_000,
+    tookMs: 12.5,
+    session: {
+      id: `S${over.id}`,
+      door: 'gateway',
+      startedAtMs: 1_000_000,
+      client: { address: client, port: 4711 },
+      server: { address: '192.0.2.1', port: 25 },
+      helo: { verb: 'EHLO', name: 'mail.example.net' },
+      violations: [],
+    },
+    transaction: { reversePath: { local: 'ann', domain: 'example.net' }, parameters: {} },
+    recipients: [
+      {
+        mailbox: { local: 'Bob', domain: 'example.org' },
+        outcome: 'refused',
+        reply: reply(550, '5.7.1', 'Refused: no'),
+      },
+    ],
+    steps: [
+      {
+        stage: 'helo',
+        check: 'helo',
+        findings: [{ result: 'fail', code: 'no-fqdn', text: 'no' }],
+        action: 'refuse',
+        tookMs: 2,
+      },
+    ],
+    outcome: 'refused',
+    reply: reply(550, '5.7.1', 'Refused: no'),
+    check: 'helo',
+    code: 'no-fqdn',
+    suspicion: 0,
+    policy: 'abc',
+    ...rest,
+  };
+}
+
+const MORNING: readonly Decision[] = [
+  decision({ id: 'A', atMs: 1000 }),
+  decision({
+    id: 'B',
+    atMs: 2000,
+    client: '192.0.3.9',
+    outcome: 'accepted',
+    sizeOctets: 500,
+    transaction: { reversePath: null, parameters: {} },
+    recipients: [
+      {
+        mailbox: { local: 'carl', domain: 'example.com' },
+        outcome: 'accepted',
+        reply: reply(250, '2.0.0', 'ok'),
+      },
+      {
+        mailbox: { local: 'dora', domain: 'example.org' },
+        outcome: 'accepted',
+        reply: reply(250, '2.0.0', 'ok'),
+      },
+    ],
+    steps: [],
+    check: 'recipients',
+    code: 'taken',
+  }),
+  decision({
+    id: 'C',
+    atMs: 3000,
+    client: '2001:db8::5',
+    outcome: 'deferred',
+    check: 'fcrdns',
+    transaction: { reversePath: { local: 'eve', domain: 'example.com' }, parameters: {} },
+    steps: [
+      {
+        stage: 'connect',
+        check: 'fcrdns',
+        findings: [{ result: 'temperror', code: 'dns', text: 't' }],
+        action: 'defer',
+        tookMs: 3,
+      },
+      {
+        stage: 'helo',
+        check: 'helo',
+        findings: [{ result: 'pass', code: 'ok', text: 'y' }],
+        action: 'none',
+        tookMs: 1,
+      },
+    ],
+  }),
+  decision({
+    id: 'D',
+    atMs: 4000,
+    client: '192.0.2.200',
+    outcome: 'accepted',
+    sizeOctets: 1500,
+    steps: [
+      {
+        stage: 'connect',
+        check: 'fcrdns',
+        findings: [{ result: 'fail', code: 'no-ptr', text: 'n' }],
+        action: 'suspect',
+        tookMs: 4,
+      },
+    ],
+  }),
+];
+
+const FOUND: readonly (readonly [JournalQuery, string])[] = [
+  [{}, 'DCBA'],
+  [{ limit: 2 }, 'DC'],
+  [{ id: 'B' }, 'B'],
+  [{ id: 'SC' }, 'C'],
+  [{ id: "B' OR '1" }, ''],
+  [{ client: '192.0.2.7' }, 'A'],
+  [{ client: '192.0.2.0/24' }, 'DA'],
+  [{ client: '192.0.2.0/25' }, 'A'],
+  [{ client: '0.0.0.0/0' }, 'DBA'],
+  [{ client: '2001:db8::/32' }, 'C'],
+  [{ client: '2001:db8::5' }, 'C'],
+  [{ client: '2001:db8::4/127' }, 'C'],
+  [{ client: '2001:db8::6/127' }, ''],
+  [{ sender: 'Ann@example.net' }, 'DA'],
+  [{ sender: 'EXAMPLE.com' }, 'C'],
+  [{ sender: '<>' }, 'B'],
+  [{ recipient: 'bob@example.org' }, 'DCA'],
+  [{ recipient: 'example.com' }, 'B'],
+  [{ check: 'fcrdns' }, 'C'],
+  [{ outcome: 'accepted' }, 'DB'],
+  [{ sinceMs: 2000, untilMs: 4000 }, 'CB'],
+  [{ outcome: 'accepted', client: '192.0.3.0/24', recipient: 'dora@example.org' }, 'B'],
+];
+
+export function journalContract(
+  open: (cleanup: Cleanup) => Promise<{ journal: Journal; nowMs: (ms: number) => void }>,
+): void {
+  const morning = async (cleanup: Cleanup) => {
+    const opened = await open(cleanup);
+    onEnd(cleanup, () => opened.journal.close());
+    for (const d of MORNING) opened.journal.record(d);
+    return opened;
+  };
+
+  it('finds decisions by everything that is given, newest first', async (t) => {
+    const { journal } = await morning(t);
+    for (const [query, ids] of FOUND) {
+      const found = await journal.find(query);
+      assert.equal(found.map((d) => d.id).join(''), ids, JSON.stringify(query));
+    }
+  });
+
+  it('gives decisions back as they came', async (t) => {
+    const { journal } = await morning(t);
+    assert.deepEqual(await journal.find({ id: 'C' }), [MORNING[2]]);
+  });
+
+  it('sums up', async (t) => {
+    const { journal } = await morning(t);
+    assert.deepEqual(await journal.summary({}), {
+      received: 4,
+      delivered: 2,
+      relayed: 0,
+      rejected: 1,
+      deferred: 1,
+      abandoned: 0,
+      ham: 1,
+      tagged: 1,
+      deliveredOctets: 2000,
+      clients: 4,
+      byCheck: [
+        { check: 'fcrdns', asked: 2, failed: 1, temperror: 1, refused: 0, deferred: 1, tookMs: 7 },
+        { check: 'helo', asked: 2, failed: 1, temperror: 0, refused: 1, deferred: 0, tookMs: 3 },
+        { check: 'recipients', asked: 0, failed: 0, temperror: 0, refused: 0, deferred: 0, tookMs: 0 },
+      ],
+    });
+    const first = await journal.summary({ untilMs: 2000 });
+    assert.deepEqual([first.received, first.rejected, first.clients], [1, 1, 1]);
+    assert.equal((await journal.summary({ sinceMs: 5000 })).received, 0);
+  });
+
+  it('drops what is old, and all of it', async (t) => {
+    const { journal, nowMs } = await morning(t);
+    for (let i = 0; i < 1200; i++) journal.record(decision({ id: `old${i}`, atMs: 10 }));
+    nowMs(5000);
+    assert.equal(await journal.expire(2500), 1202);
+    assert.deepEqual(
+      (await journal.find({})).map((d) => d.id),
+      ['D', 'C'],
+    );
+    assert.deepEqual(await journal.find({ recipient: 'example.com' }), []);
+    assert.equal((await journal.summary({})).byCheck.find((c) => c.check === 'helo')?.asked, 1);
+  });
+
+  it('keeps the first of two with the same id', async (t) => {
+    const { journal } = await morning(t);
+    journal.record(decision({ id: 'A', atMs: 9000 }));
+    assert.deepEqual(await journal.find({ id: 'A' }), [MORNING[0]]);
+    assert.equal((await journal.summary({})).byCheck.find((c) => c.check === 'helo')?.asked, 2);
+  });
+}

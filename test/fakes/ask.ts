@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { checkSchema } from '../../src/config/checks.ts';
+import type { AnyCheck, Json } from '../../src/core/check.ts';
+import type { Facts } from '../../src/core/facts.ts';
+import type { Finding } from '../../src/core/finding.ts';
+import { buildLists } from '../../src/core/lists.ts';
+import type { Ports } from '../../src/core/ports.ts';
+import type { CommonSettings } from '../../src/core/settings.ts';
+import type { Site } from '../../src/core/site.ts';
+import type { Mailbox } from '../../src/mail/mailbox.ts';
+import { networkSet } from '../../src/mail/networks.ts';
+import { fakeResolver } from './resolver.ts';
+
+export const site: Site = {
+  hostName: 'mx.example.org',
+  domains: ['example.org', '.sub.example.org'],
+  networks: networkSet(['10.0.0.0/8']),
+  relays: networkSet([]),
+  addresses: ['198.51.100.25', '2001:db8:25::25'],
+  contact: 'postmaster@example.org',
+};
+
+export interface Said {
+  readonly client?: string;
+  readonly helo?: string;
+  /** `<>` is the null sender. */
+  readonly from?: string;
+  readonly to?: string;
+}
+
+export function factsOf(said: Said): Facts {
+  return {
+    session: {
+      id: 'K7Q2MX4D',
+      door: 'gateway',
+      startedAtMs: 0,
+      client: { address: said.client ?? '192.0.2.7', port: 40_000 },
+      server: { address: '198.51.100.25', port: 25 },
+      ...(said.helo === undefined ? {} : { helo: { verb: 'EHLO', name: said.helo } }),
+      violations: [],
+    },
+    ...(said.from === undefined
+      ? {}
+      : {
+          transaction: {
+            id: 'K7Q2MX4E',
+            startedAtMs: 0,
+            reversePath: said.from === '<>' ? null : mailboxOf(said.from),
+            parameters: {},
+            recipients: [],
+          },
+        }),
+    ...(said.to === undefined ? {} : { recipient: { mailbox: mailboxOf(said.to), parameters: {} } }),
+  };
+}
+
+export interface Asked {
+  readonly findings: readonly Finding[];
+  readonly evidence: Json;
+}
+
+/**
+ * Asks one check as the engine does, with settings as they come out of the configuration. Every finding must have one of
+ * the check's codes, and evidence that went through the journal must give the same findings.
+ */
+export async function ask(
+  check: AnyCheck,
+  said: Said,
+  ports: Partial<Ports> = {},
+  settings: Record<string, unknown> = {},
+): Promise<Asked> {
+  const facts = factsOf(said) as never;
+  const parsed = checkSchema(check).parse(settings) as CommonSettings;
+  const all: Ports = { ...emptyPorts(), ...ports };
+  const evidence = (await check.gather?.(facts, all, parsed, new AbortController().signal, site)) ?? null;
+  const findings = check.judge(facts, evidence, parsed, site);
+  const journalled = JSON.parse(JSON.stringify(evidence)) as Json;
+  assert.deepEqual(check.judge(facts, journalled, parsed, site), findings);
+  assert.deepEqual(journalled, evidence);
+  assert.ok(findings.length > 0);
+  for (const { code, text, result, enhanced } of findings) {
+    assert.ok(code in check.codes, `${check.name} makes ${code}, which is not among its codes`);
+    assert.ok(
+      text.length > 0 && text.length < 400 && !text.endsWith('.') && /^[\x20-\x7e]*$/.test(text),
+      text,
+    );
+    if (result === 'fail') assert.match(enhanced ?? '', /^5\.\d+\.\d+$/);
+  }
+  return { findings, evidence };
+}
+
+export function emptyPorts(): Ports {
+  return {
+    dns: fakeResolver({}),
+    store: {
+      recall: async () => undefined,
+      remember: async () => undefined,
+      forget: async () => undefined,
+    },
+    lists: buildLists([]),
+    zones: { suspended: () => undefined, suspend: () => undefined },
+    recipients: { ask: async () => ({ kind: 'unreachable', reason: 'no backend' }) },
+  };
+}
+
+function mailboxOf(text: string): Mailbox {
+  const at = text.lastIndexOf('@');
+  return { local: text.slice(0, at), domain: text.slice(at + 1) };
+}
