@@ -122,18 +122,30 @@ export function startProgram(
     });
 
   const kill = async () => {
-    if (over === undefined) child.kill('SIGKILL');
+    if (over === undefined) {
+      // A killed master leaves its daemons behind, which keep our pipes open until they have nothing more to do.
+      if (options.detached === true && child.pid !== undefined) killGroup(child.pid);
+      else child.kill('SIGKILL');
+    }
     await ended;
   };
   const stop = async (graceMs = 10_000) => {
     if (over === undefined) child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
+    const timer = setTimeout(() => void kill(), graceMs);
     const how = await ended;
     clearTimeout(timer);
     return how;
   };
   onEnd(cleanup, kill);
   return { pid: child.pid ?? 0, child, lines, line, stop, kill, ended };
+}
+
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch {
+    // The group is gone already.
+  }
 }
 
 /** Runs a program to its end. */

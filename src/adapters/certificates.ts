@@ -34,7 +34,11 @@ export class Certificates {
   readonly #byName = new Map<string, Loaded>();
 
   /** Throws where a file cannot be read or key and certificate do not fit. */
-  constructor(settings: CertificateSettings, nowMs: () => number, onTrouble: (file: string, error: unknown) => void) {
+  constructor(
+    settings: CertificateSettings,
+    nowMs: () => number,
+    onTrouble: (file: string, error: unknown) => void,
+  ) {
     this.#settings = settings;
     this.#nowMs = nowMs;
     this.#onTrouble = onTrouble;

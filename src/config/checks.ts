@@ -52,7 +52,7 @@ export function checkSchema(check: AnyCheck, refuseAt?: CommonSettings['refuse_a
 export function checksSchema(checks: readonly AnyCheck[], refuseAt?: CommonSettings['refuse_at']) {
   const shape: Record<string, z.ZodType> = {};
   for (const check of checks) {
-    const own: z.ZodType<unknown, unknown> = checkSchema(check, refuseAt);
+    const own: z.ZodType = checkSchema(check, refuseAt);
     shape[check.name] = own.prefault({}).meta({ description: check.summary });
   }
   return z.strictObject(shape).prefault({}).meta({ description: 'Settings of the checks.' });

@@ -199,6 +199,8 @@ function reasonOf(error: unknown): string {
       return 'this user may not read it';
     case 'EISDIR':
       return 'it is a folder, not a file';
+    case 'ERR_OSSL_PEM_NO_START_LINE':
+      return 'it or its key is no PEM file';
     case 'ERR_OSSL_X509_KEY_VALUES_MISMATCH':
       return 'the certificate and the key do not belong together';
     default:

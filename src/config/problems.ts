@@ -52,7 +52,8 @@ export function problemsOf(
     const at = schemaAt(schema, path);
     const given = valueAt(data, path);
     if (given === undefined && path.length > 0) add(path, missing(schema, path));
-    else if (issue.code === 'custom') add(path, `${issue.message}${thisIs(given)}`);
+    else if (issue.code === 'custom')
+      add(path, typeof given === 'object' ? issue.message : `${issue.message}${thisIs(given)}`);
     else if (at === undefined) add(path, `${issue.message}${thisIs(given)}`);
     else {
       const { wants, example, core } = settingInfo(at);
@@ -63,7 +64,10 @@ export function problemsOf(
         isEnum && typeof given === 'string'
           ? nearest(given, wants.match(/(?<=")[^",]+(?=")/g) ?? [])
           : undefined;
-      const such = isEnum || example === undefined || example === '[]' ? '' : `, such as ${example}`;
+      const such =
+        isEnum || kindOf(core) === 'boolean' || example === undefined || example === '[]'
+          ? ''
+          : `, such as ${example}`;
       const size = isEmptyList
         ? `wants at least ${String(issue.minimum)} entry`
         : `wants at most ${String(isLong && issue.maximum)} entries`;

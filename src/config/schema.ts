@@ -22,18 +22,12 @@ const listen = z.strictObject({
     description: 'Where to listen. `[::]:25` takes IPv6, port 0 any free port.',
     example: '0.0.0.0:25',
   }),
-  proxy_protocol_from: z
-    .array(network)
-    .default([])
-    .meta({
-      description: 'Networks whose connections begin with a PROXY header; nobody else is believed one.',
-    }),
-  tls: z
-    .enum(['none', 'starttls', 'implicit'])
-    .optional()
-    .meta({
-      description: 'How TLS begins. By default `starttls` where there is a certificate, else `none`.',
-    }),
+  proxy_protocol_from: z.array(network).default([]).meta({
+    description: 'Networks whose connections begin with a PROXY header; nobody else is believed one.',
+  }),
+  tls: z.enum(['none', 'starttls', 'implicit']).optional().meta({
+    description: 'How TLS begins. By default `starttls` where there is a certificate, else `none`.',
+  }),
 });
 
 const tls = z.strictObject({
@@ -68,7 +62,7 @@ const backendShape = {
     .enum(['none', 'opportunistic', 'required', 'verify'])
     .default('opportunistic')
     .meta({ description: 'STARTTLS towards the backend; `verify` also wants a certificate that holds.' }),
-  xclient: flag(true, 'Tells a backend that offers XCLIENT who the client is.'),
+  xclient: flag(false, 'Tells a backend that offers XCLIENT who the client is.'),
   max_connections: count(20, 1, 1000, 'Connections to the backend at one time.'),
   connect_timeout: duration('10s', '1s', '5m', 'Waiting for the connection and the greeting.'),
   command_timeout: duration('5m', '1s', '30m', 'Waiting for the reply to a command (RFC 5321 4.5.3.2).'),
@@ -137,12 +131,9 @@ const listed = z
       .optional()
       .meta({ description: 'Reverse-path: address, domain, `.domain`, or `<>`.' }),
     recipient: mailPattern.optional().meta({ description: 'Forward-path: address, domain or `.domain`.' }),
-    lifts: z
-      .array(z.string())
-      .optional()
-      .meta({
-        description: 'Names of the checks that an allow entry lifts; without it, all that can be lifted.',
-      }),
+    lifts: z.array(z.string()).optional().meta({
+      description: 'Names of the checks that an allow entry lifts; without it, all that can be lifted.',
+    }),
     reason: z.string().max(200).optional().meta({ description: 'Shown in the journal and to the refused.' }),
   })
   .refine((e) => [e.client, e.host, e.sender, e.recipient].some((part) => part !== undefined), {
@@ -160,27 +151,17 @@ const listFiles = (sentence: string) => z.array(path).max(100).default([]).meta(
 /** What the schema of the whole file is made of; `checks.ts` puts `checks` beside it. */
 export const FILE_SHAPE = {
   host_name: hostName.meta({ description: 'The name this gate greets with and writes into headers.' }),
-  domains: z
-    .array(domain)
-    .min(1)
-    .max(100_000)
-    .meta({
-      description: 'What we accept mail for. A leading dot takes all names below.',
-      example: '["example.org"]',
-    }),
-  networks: z
-    .array(network)
-    .default([])
-    .meta({
-      description: 'Ours: never filtered, may relay. Not even loopback is ours unless it stands here.',
-      example: '["10.0.0.0/8"]',
-    }),
-  relays: z
-    .array(network)
-    .default([])
-    .meta({
-      description: 'Hosts we serve as relay and our secondary MXs: never filtered or delayed, may not relay.',
-    }),
+  domains: z.array(domain).min(1).max(100_000).meta({
+    description: 'What we accept mail for. A leading dot takes all names below.',
+    example: '["example.org"]',
+  }),
+  networks: z.array(network).default([]).meta({
+    description: 'Ours: never filtered, may relay. Not even loopback is ours unless it stands here.',
+    example: '["10.0.0.0/8"]',
+  }),
+  relays: z.array(network).default([]).meta({
+    description: 'Hosts we serve as relay and our secondary MXs: never filtered or delayed, may not relay.',
+  }),
   data_dir: path
     .prefault('/var/lib/postern')
     .meta({ description: 'Journal, store and spool live here.', default: '/var/lib/postern' }),
@@ -193,13 +174,10 @@ export const FILE_SHAPE = {
     .max(10_000)
     .default(10)
     .meta({ description: 'The sum of weights from which a message is refused.', bounds: '0.1 to 10000' }),
-  refuse_at: z
-    .enum(['earliest', 'rcpt'])
-    .optional()
-    .meta({
-      description:
-        'When verdicts on connection and HELO are given, for all checks that do not say so themselves.',
-    }),
+  refuse_at: z.enum(['earliest', 'rcpt']).optional().meta({
+    description:
+      'When verdicts on connection and HELO are given, for all checks that do not say so themselves.',
+  }),
   checks_timeout: duration(
     '20s',
     '1s',
@@ -238,12 +216,9 @@ export const FILE_SHAPE = {
     })
     .optional()
     .meta({ description: 'AUTH is offered over TLS only, and only with this table.' }),
-  lenient: z
-    .array(lenient)
-    .default([])
-    .meta({
-      description: 'Known broken clients. Line ends are never lenient: that would be SMTP smuggling.',
-    }),
+  lenient: z.array(lenient).default([]).meta({
+    description: 'Known broken clients. Line ends are never lenient: that would be SMTP smuggling.',
+  }),
   allow: z
     .array(listed)
     .default([])

@@ -79,7 +79,7 @@ export function tableOf(schema: z.core.$ZodType): z.core.$ZodType | undefined {
 function wanted(schema: z.core.$ZodType, unit: string | undefined, bounds: string | undefined): string {
   const between = bounds === undefined ? '' : ` from ${bounds}`;
   const def = (schema as z.core.$ZodTypes)._zod.def;
-  // eslint-disable-next-line @typescript-eslint/switch-exhaustiveness-check -- TOML has no values of the other kinds
+
   switch (def.type) {
     case 'boolean':
       return 'true or false';

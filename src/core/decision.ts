@@ -19,21 +19,22 @@ export interface Decision {
   readonly atMs: number;
   readonly tookMs: number;
   readonly session: SessionFacts;
-  readonly transaction?: { readonly reversePath: ReversePath; readonly parameters: MailParameters };
+  readonly transaction?:
+    { readonly reversePath: ReversePath; readonly parameters: MailParameters } | undefined;
   readonly recipients: readonly RecipientDecision[];
   readonly steps: readonly Step[];
   /** The first that applied, for the log; each recipient has its own treatment in full. */
-  readonly exemption?: Exemption;
+  readonly exemption?: Exemption | undefined;
   readonly outcome: DecisionOutcome;
   /** The reply that decided: the final one, or the last refusal. Absent where the client left before any. */
-  readonly reply?: Reply;
+  readonly reply?: Reply | undefined;
   /** Name of the check and code of the finding that decided, where one did. */
-  readonly check?: string;
-  readonly code?: string;
+  readonly check?: string | undefined;
+  readonly code?: string | undefined;
   /** Sum of the weights of all findings that the ladder counted. */
   readonly suspicion: number;
   /** Set once the message has been taken whole. */
-  readonly sizeOctets?: number;
+  readonly sizeOctets?: number | undefined;
   /** Hash of the configuration that judged, so that `replay` knows when it differs. */
   readonly policy: string;
 }
@@ -46,22 +47,22 @@ export interface RecipientDecision {
   readonly mailbox: Mailbox;
   readonly outcome: DecisionOutcome;
   readonly reply: Reply;
-  readonly check?: string;
-  readonly code?: string;
+  readonly check?: string | undefined;
+  readonly code?: string | undefined;
   /** How many of the session's violations had happened when it was judged; absent where it was not (a split by 452). */
-  readonly violationsSeen?: number;
+  readonly violationsSeen?: number | undefined;
   /** What lifted checks for this recipient; absent where nothing did. */
-  readonly treatment?: Treatment;
+  readonly treatment?: Treatment | undefined;
 }
 
 /** One check asked once. */
 export interface Step {
   readonly stage: Stage;
   /** Set for the steps of a recipient. */
-  readonly recipient?: Mailbox;
+  readonly recipient?: Mailbox | undefined;
   readonly check: string;
   /** What `gather` returned; absent where the check asks nothing or never got an answer. */
-  readonly evidence?: Json;
+  readonly evidence?: Json | undefined;
   readonly findings: readonly Finding[];
   /** What it led to. `exempt`: it failed, and an exemption lifted it; `kept`: a refusal that waits for RCPT. */
   readonly action: 'none' | 'refuse' | 'defer' | 'tag' | 'suspect' | 'observe' | 'exempt' | 'kept' | 'go-on';

@@ -30,9 +30,9 @@ export interface ListQuestion {
   /** The client's forward-confirmed names, where they are known. */
   readonly hosts?: readonly string[];
   /** Absent before MAIL. */
-  readonly sender?: { readonly path: ReversePath };
+  readonly sender?: { readonly path: ReversePath } | undefined;
   /** Absent before RCPT. */
-  readonly recipient?: Mailbox;
+  readonly recipient?: Mailbox | undefined;
 }
 
 export interface Lists extends ListsPort {
@@ -71,6 +71,7 @@ export function buildLists(entries: readonly ListEntry[]): Lists {
   for (const key of networkKeys) first.delete(key);
 
   const find = (question: ListQuestion): readonly ListEntry[] => {
+    if (entries.length === 0) return NOTHING;
     const found: number[] = [];
     const follow = (head: number | undefined) => {
       for (let i = head ?? NONE; i !== NONE; i = next[i] ?? NONE) {
@@ -86,6 +87,7 @@ export function buildLists(entries: readonly ListEntry[]): Lists {
 }
 
 const NONE = -1;
+const NOTHING: readonly ListEntry[] = [];
 
 /** Whether everything the entry names is so. What the question does not know yet does not match. */
 function matches(entry: ListEntry, question: ListQuestion): boolean {

@@ -52,12 +52,6 @@ export const replies = {
   storageFull: () => reply(452, '4.3.1', 'No room for the message now, try again later'),
   backendUnreachable: (id: string) =>
     reply(451, '4.4.1', `The mailbox behind this server cannot be reached now, try again later; id ${id}`),
-  backendDeferred: (id: string, said: Reply) =>
-    reply(
-      451,
-      classOf(4, said.enhanced, '4.3.0'),
-      `The mailbox behind this server says ${quote(said)}, try again later; id ${id}`,
-    ),
 } as const;
 
 /**
@@ -76,11 +70,6 @@ export function refusal(
   }
   const text = `Refused: ${finding.text} (${check}). Mistake? Write to ${signature.contact} with id ${signature.id}`;
   return reply(finding.replyCode ?? 550, classOf(5, finding.enhanced, '5.7.1'), text);
-}
-
-/** What a backend said, with our own class and code around it kept apart from its words. */
-export function quote(said: Reply): string {
-  return `"${said.code} ${said.enhanced === '' ? '' : `${said.enhanced} `}${said.lines.join(' ')}"`;
 }
 
 function classOf(digit: 4 | 5, enhanced: string | undefined, byDefault: string): string {

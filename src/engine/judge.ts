@@ -29,84 +29,103 @@ export interface Climb {
   readonly steps: StepCache;
   readonly signature: Signature;
   /** Ends when the client is gone. Read only when something has to be waited for: most sessions never need one. */
-  readonly signal: AbortSignal;
+  readonly signal: () => AbortSignal;
 }
 
 /**
  * Climbs the ladder for one stage: rung by rung, cheapest first, the checks of a rung side by side, until the first
- * verdict (promise P2). What was asked before is not asked again.
+ * verdict (promise P2). What was asked before is not asked again. A promise only where something has to be waited for:
+ * most refusals come from the first rung, and a promise costs more than they do.
  */
-export async function climb(c: Climb): Promise<Standing> {
-  const judged: Judged[] = [];
+export function climb(c: Climb): Standing | Promise<Standing> {
   const deadline = new StageDeadline(c);
-  try {
-    for (const { cost, checks } of rungsFor(c.policy, c.stage)) {
-      const waiting: Promise<unknown>[] = [];
-      const asked: ConfiguredCheck[] = [];
-      for (const configured of checks) {
-        if (lifts(c.treatment, configured.check)) continue;
-        asked.push(configured);
-        const known = c.steps.get(configured);
-        // What needs no asking is judged anew each time, for facts grow: a client may start to pipeline at DATA.
-        if (known !== undefined && configured.check.gather !== undefined) continue;
-        if (known === undefined && carriedOver(configured, c.stage)) continue;
-        const taken = take(configured, c, deadline);
-        if (taken instanceof Promise) waiting.push(taken);
-      }
-      if (waiting.length > 0) await Promise.all(waiting);
+  const standing = climbFrom(c, 0, [], deadline);
+  return standing instanceof Promise ? standing.finally(() => deadline.end()) : standing;
+}
+
+/** Whether any check is due at the stage at all. */
+export function hasRungs(policy: Policy, stage: Stage): boolean {
+  return rungsFor(policy, stage).length > 0;
+}
+
+function climbFrom(
+  c: Climb,
+  from: number,
+  judged: Judged[],
+  deadline: StageDeadline,
+): Standing | Promise<Standing> {
+  const rungs = rungsFor(c.policy, c.stage);
+  for (let i = from; i < rungs.length; i++) {
+    const rung = rungs[i];
+    if (rung === undefined) break;
+    const asked = rung.checks.filter(({ check }) => !lifts(c.treatment, check));
+    if (asked.length === 0) continue;
+    const waiting: Promise<void>[] = [];
+    for (const configured of asked) {
+      const known = c.steps.get(configured);
+      // What needs no asking is judged anew each time, for facts grow: a client may start to pipeline at DATA.
+      if (known !== undefined && configured.check.gather !== undefined) continue;
+      if (known === undefined && carriedOver(configured, c.stage)) continue;
+      const taken = take(configured, c, deadline);
+      if (taken !== undefined) waiting.push(taken);
+    }
+    const stand = (): Standing => {
       for (const configured of asked) {
         const step = c.steps.get(configured);
         if (step !== undefined) judged.push({ configured, findings: step.findings });
       }
-      if (asked.length === 0) continue;
-      const standing = standingOf(judged, c.policy, c.treatment, cost, c.signature);
-      if (standing.verdict.kind !== 'go-on') return standing;
+      return standingOf(judged, c.policy, c.treatment, rung.cost, c.signature);
+    };
+    if (waiting.length > 0) {
+      return Promise.all(waiting).then(() => {
+        const standing = stand();
+        return standing.verdict.kind === 'go-on' ? climbFrom(c, i + 1, judged, deadline) : standing;
+      });
     }
-  } finally {
-    deadline.end();
+    const standing = stand();
+    if (standing.verdict.kind !== 'go-on') return standing;
   }
   return standingOf(judged, c.policy, c.treatment, undefined, c.signature);
 }
 
 function take(configured: ConfiguredCheck, c: Climb, deadline: StageDeadline): Promise<void> | undefined {
   const { check, settings } = configured;
-  const begunMs = performance.now();
-  const keep = (evidence: Json | undefined, findings: readonly Finding[]) => {
-    c.steps.set(configured, {
-      stage: check.stage,
-      ...(check.stage === 'rcpt' && c.facts.recipient !== undefined
-        ? { recipient: c.facts.recipient.mailbox }
-        : {}),
-      check: check.name,
-      ...(evidence === undefined ? {} : { evidence }),
-      findings,
-      action: 'none',
-      tookMs: Math.round((performance.now() - begunMs) * 1000) / 1000,
-    });
-  };
   // The stage's facts are there by construction: `rungsFor` hands out no check before its stage.
   const facts = c.facts as never;
-  const judge = (evidence: Json) => check.judge(facts, evidence, settings, c.policy.site);
+  const { site } = c.policy;
+  const recipient = check.stage === 'rcpt' ? c.facts.recipient?.mailbox : undefined;
+  const keep = (evidence: Json | undefined, findings: readonly Finding[], tookMs: number): void =>
+    c.steps.set(configured, {
+      stage: check.stage,
+      recipient,
+      check: check.name,
+      evidence,
+      findings,
+      action: 'none',
+      tookMs,
+    });
   if (check.gather === undefined) {
-    keep(undefined, judge(null));
+    keep(undefined, check.judge(facts, null, settings, site), 0);
     return undefined;
   }
+  const begunMs = performance.now();
+  const tookMs = () => Math.round((performance.now() - begunMs) * 1000) / 1000;
+  const fail = (error: unknown) => keep(undefined, [unanswered(check.name, error)], tookMs());
   try {
     // What costs memory alone answers at once; a timer for it would cost more than the answer.
-    const signal = check.cost === 'memory' ? c.signal : deadline.signal;
-    const evidence = check.gather(facts, c.ports, settings, signal, c.policy.site);
-    if (!(evidence instanceof Promise)) {
-      keep(evidence, judge(evidence));
-      return undefined;
+    const signal = check.cost === 'memory' ? NEVER : deadline.signal;
+    const evidence = check.gather(facts, c.ports, settings, signal, site);
+    if (evidence instanceof Promise) {
+      return deadline
+        .race(evidence)
+        .then((found) => keep(found, check.judge(facts, found, settings, site), tookMs()))
+        .catch(fail);
     }
-    return deadline.race(evidence).then(
-      (found) => keep(found, judge(found)),
-      (error: unknown) => keep(undefined, [unanswered(check.name, error)]),
-    );
+    keep(evidence, check.judge(facts, evidence, settings, site), tookMs());
   } catch (error) {
-    keep(undefined, [unanswered(check.name, error)]);
-    return undefined;
+    fail(error);
   }
+  return undefined;
 }
 
 // P3: what could not be answered is temporary trouble, whatever the reason.
@@ -122,6 +141,7 @@ function unanswered(check: string, error: unknown): Finding {
 
 // Made once: an abort without a reason makes a DOMException with a stack trace, for each session anew.
 export const CLIENT_GONE = new Error('the client is gone');
+const NEVER = new AbortController().signal;
 const TOO_LATE = new Error('no answer in time');
 
 /** One deadline for all questions of a stage; its timer exists only once something waits. */
@@ -141,8 +161,9 @@ class StageDeadline {
       this.#controller = controller;
       this.#timer = setTimeout(() => controller.abort(TOO_LATE), this.#climb.policy.checksTimeoutMs);
       this.#onGone = () => controller.abort(CLIENT_GONE);
-      if (this.#climb.signal.aborted) this.#onGone();
-      else this.#climb.signal.addEventListener('abort', this.#onGone, { once: true });
+      const gone = this.#climb.signal();
+      if (gone.aborted) this.#onGone();
+      else gone.addEventListener('abort', this.#onGone, { once: true });
     }
     return this.#controller.signal;
   }
@@ -160,7 +181,7 @@ class StageDeadline {
 
   end(): void {
     if (this.#timer !== undefined) clearTimeout(this.#timer);
-    if (this.#onGone !== undefined) this.#climb.signal.removeEventListener('abort', this.#onGone);
+    if (this.#onGone !== undefined) this.#climb.signal().removeEventListener('abort', this.#onGone);
   }
 }
 

@@ -59,7 +59,7 @@ async function judgeAgain(c: Case, stage: 'rcpt' | 'endOfMessage'): Promise<Repl
   const checks = policy.checks.map((configured) => recorded(configured, c, neverAsked));
   const steps = new Map<string, Step>();
   const again: Policy = { ...policy, checks };
-  const climbTo = (to: 'rcpt' | 'endOfMessage'): Promise<Standing> => {
+  const climbTo = (to: 'rcpt' | 'endOfMessage'): Standing | Promise<Standing> => {
     const facts = factsThen(c, to);
     return climb({
       policy: again,
@@ -72,7 +72,7 @@ async function judgeAgain(c: Case, stage: 'rcpt' | 'endOfMessage'): Promise<Repl
         set: ({ check }, step) => void steps.set(check.name, step),
       },
       signature: { contact: policy.site.contact, id: decision.id },
-      signal: new AbortController().signal,
+      signal: () => new AbortController().signal,
     });
   };
   // The message is judged over what its recipient's climb had found.
@@ -135,7 +135,7 @@ function treatmentThen({ decision, policy, lists, index }: Case, facts: Facts): 
   const { mailbox } = recipient;
   const entries = lists.find({
     client: facts.session.client.address,
-    ...(facts.transaction === undefined ? {} : { sender: { path: facts.transaction.reversePath } }),
+    sender: facts.transaction === undefined ? undefined : { path: facts.transaction.reversePath },
     recipient: mailbox,
   });
   return treatmentOf({ ...facts, recipient: { mailbox, parameters: {} } }, policy.site, entries);

@@ -3,6 +3,7 @@
  * the journal. A door makes the calls in the dialogue's order and turns each verdict into its own protocol's words.
  * Knows no sockets, reads no clock of its own.
  */
+import { after } from '../core/after.ts';
 import type { Decision, DecisionOutcome, RecipientDecision, Step } from '../core/decision.ts';
 import type { Treatment } from '../core/exemption.ts';
 import { lifts, NO_TREATMENT, treatmentKey, treatmentOf } from '../core/exemption.ts';
@@ -16,10 +17,11 @@ import type { ConfiguredCheck, Policy } from '../core/policy.ts';
 import type { Ports } from '../core/ports.ts';
 import type { Stage } from '../core/stage.ts';
 import type { Verdict } from '../core/verdict.ts';
+import { GO_ON } from '../core/verdict.ts';
 import type { Mailbox, ReversePath } from '../mail/mailbox.ts';
 import type { Reply } from '../mail/reply.ts';
 import { confirmedNames, iprev } from '../msgauth/iprev.ts';
-import { CLIENT_GONE, climb } from './judge.ts';
+import { CLIENT_GONE, climb, hasRungs } from './judge.ts';
 
 export interface SessionWorld {
   readonly policy: Policy;
@@ -101,11 +103,11 @@ export class Session {
     this.#facts = { ...this.#facts, violations: [...this.#facts.violations, violation] };
   }
 
-  async connect(): Promise<Verdict> {
+  connect(): Verdict | Promise<Verdict> {
     return this.#early('connect');
   }
 
-  async helo(verb: 'HELO' | 'EHLO' | 'LHLO', name: string): Promise<Verdict> {
+  helo(verb: 'HELO' | 'EHLO' | 'LHLO', name: string): Verdict | Promise<Verdict> {
     this.#facts = { ...this.#facts, helo: { verb, name } };
     this.#steps.helo.clear();
     return this.#early('helo');
@@ -122,7 +124,7 @@ export class Session {
     this.#facts = { ...this.#facts, authenticated };
   }
 
-  async mail(reversePath: ReversePath, parameters: MailParameters): Promise<Verdict> {
+  mail(reversePath: ReversePath, parameters: MailParameters): Verdict | Promise<Verdict> {
     const { nowMs, newId } = this.#world;
     this.#steps.transaction.clear();
     this.#transactions++;
@@ -139,7 +141,7 @@ export class Session {
     return this.#early('mail');
   }
 
-  async rcpt(mailbox: Mailbox, parameters: RcptParameters): Promise<RecipientVerdict> {
+  rcpt(mailbox: Mailbox, parameters: RcptParameters): RecipientVerdict | Promise<RecipientVerdict> {
     const transaction = this.#open();
     transaction.judging = undefined;
     const facts = {
@@ -147,20 +149,22 @@ export class Session {
       transaction: transaction.facts,
       recipient: { mailbox, parameters },
     };
-    const treatment = await this.#treatmentByName(facts);
-    if (
-      transaction.treatment !== undefined &&
-      treatmentKey(transaction.treatment) !== treatmentKey(treatment)
-    ) {
-      return { kind: 'other-transaction' };
-    }
-    const rcptSteps = new Map<string, Step>();
-    const standing = await this.#climb('rcpt', facts, treatment, rcptSteps);
-    for (const step of rcptSteps.values()) transaction.rcptSteps.push(this.#withEffect(step, treatment));
-    transaction.standing = standing;
-    const violationsSeen = facts.session.violations.length;
-    transaction.judging = { treatment, verdict: standing.verdict, violationsSeen };
-    return standing.verdict;
+    return after(this.#treatmentByName(facts), (treatment): RecipientVerdict | Promise<RecipientVerdict> => {
+      if (
+        transaction.treatment !== undefined &&
+        treatmentKey(transaction.treatment) !== treatmentKey(treatment)
+      ) {
+        return { kind: 'other-transaction' };
+      }
+      const rcptSteps = new Map<string, Step>();
+      return after(this.#climb('rcpt', facts, treatment, rcptSteps), (standing) => {
+        for (const step of rcptSteps.values()) transaction.rcptSteps.push(this.#withEffect(step, treatment));
+        transaction.standing = standing;
+        const violationsSeen = facts.session.violations.length;
+        transaction.judging = { treatment, verdict: standing.verdict, violationsSeen };
+        return standing.verdict;
+      });
+    });
   }
 
   /** What the client was told about the recipient judged last; a positive reply lets it into the transaction. */
@@ -176,22 +180,23 @@ export class Session {
       // Until the message is delivered a recipient let in is only that.
       outcome: accepted ? 'abandoned' : outcomeOf(reply),
       reply,
-      ...(decided === undefined ? {} : { check: decided.check, code: decided.code }),
-      ...(judging === undefined ? {} : { violationsSeen: judging.violationsSeen }),
-      ...(treatment === NO_TREATMENT ? {} : { treatment }),
+      check: decided?.check,
+      code: decided?.code,
+      violationsSeen: judging?.violationsSeen,
+      treatment: treatment === NO_TREATMENT ? undefined : treatment,
     });
     if (!accepted) return;
     transaction.treatment ??= treatment;
     transaction.facts = { ...transaction.facts, recipients: [...transaction.facts.recipients, mailbox] };
   }
 
-  async data(): Promise<Verdict> {
+  data(): Verdict | Promise<Verdict> {
     const transaction = this.#open();
     const facts = { session: this.#facts, transaction: transaction.facts };
     return this.#late('data', facts);
   }
 
-  async endOfMessage(message: MessageFacts): Promise<Verdict> {
+  endOfMessage(message: MessageFacts): Verdict | Promise<Verdict> {
     const transaction = this.#open();
     transaction.message = message;
     return this.#late('endOfMessage', { session: this.#facts, transaction: transaction.facts, message });
@@ -213,25 +218,35 @@ export class Session {
     return this.#transactions === 0 ? this.#decision(undefined, final) : undefined;
   }
 
-  async #early(stage: 'connect' | 'helo' | 'mail'): Promise<Verdict> {
-    const facts = { session: this.#facts, ...(stage === 'mail' ? { transaction: this.#open().facts } : {}) };
-    const { verdict } = await this.#climb(stage, facts, await this.#treatmentByName(facts));
-    if (verdict.kind !== 'go-on') {
-      if (this.#transaction === undefined) this.#refused = verdict;
-      else this.#transaction.refused = verdict;
-    }
-    return verdict;
+  #early(stage: 'connect' | 'helo' | 'mail'): Verdict | Promise<Verdict> {
+    if (!hasRungs(this.#world.policy, stage)) return GO_ON;
+    const facts =
+      stage === 'mail' ? { session: this.#facts, transaction: this.#open().facts } : { session: this.#facts };
+    const standing = after(this.#treatmentByName(facts), (treatment) => this.#climb(stage, facts, treatment));
+    return after(standing, ({ verdict }) => {
+      if (verdict.kind !== 'go-on') {
+        if (this.#transaction === undefined) this.#refused = verdict;
+        else this.#transaction.refused = verdict;
+      }
+      return verdict;
+    });
   }
 
-  async #late(stage: 'data' | 'endOfMessage', facts: Facts): Promise<Verdict> {
+  #late(stage: 'data' | 'endOfMessage', facts: Facts): Verdict | Promise<Verdict> {
     const transaction = this.#open();
-    const standing = await this.#climb(stage, facts, transaction.treatment ?? NO_TREATMENT);
-    transaction.standing = standing;
-    if (standing.verdict.kind !== 'go-on') transaction.refused = standing.verdict;
-    return standing.verdict;
+    return after(this.#climb(stage, facts, transaction.treatment ?? NO_TREATMENT), (standing) => {
+      transaction.standing = standing;
+      if (standing.verdict.kind !== 'go-on') transaction.refused = standing.verdict;
+      return standing.verdict;
+    });
   }
 
-  #climb(stage: Stage, facts: Facts, treatment: Treatment, rcptSteps?: Map<string, Step>): Promise<Standing> {
+  #climb(
+    stage: Stage,
+    facts: Facts,
+    treatment: Treatment,
+    rcptSteps?: Map<string, Step>,
+  ): Standing | Promise<Standing> {
     const { policy, ports } = this.#world;
     const mapOf = ({ check }: ConfiguredCheck) =>
       check.stage === 'connect' || check.stage === 'helo'
@@ -239,7 +254,6 @@ export class Session {
         : check.stage === 'rcpt' && rcptSteps !== undefined
           ? rcptSteps
           : this.#steps.transaction;
-    const gone = () => this.signal;
     return climb({
       policy,
       ports,
@@ -248,12 +262,10 @@ export class Session {
       treatment,
       steps: {
         get: (configured) => mapOf(configured).get(configured.check.name),
-        set: (configured, step) => mapOf(configured).set(configured.check.name, step),
+        set: (configured, step) => void mapOf(configured).set(configured.check.name, step),
       },
       signature: { contact: policy.site.contact, id: facts.transaction?.id ?? facts.session.id },
-      get signal() {
-        return gone();
-      },
+      signal: () => this.signal,
     });
   }
 
@@ -270,8 +282,8 @@ export class Session {
     const entries = ports.lists.find({
       client: facts.session.client.address,
       hosts,
-      ...(facts.transaction === undefined ? {} : { sender: { path: facts.transaction.reversePath } }),
-      ...(facts.recipient === undefined ? {} : { recipient: facts.recipient.mailbox }),
+      sender: facts.transaction === undefined ? undefined : { path: facts.transaction.reversePath },
+      recipient: facts.recipient?.mailbox,
     });
     return treatmentOf(facts, policy.site, entries);
   }
@@ -302,37 +314,32 @@ export class Session {
     const outcome = overall(recipients, final, deciding);
     const reply = final ?? (deciding !== undefined ? deciding.reply : undefined);
     const decided = outcome === 'accepted' || outcome === 'relayed' ? undefined : deciding;
-    const exemption = treatment.exemptions[0];
-    const steps = [
-      this.#steps.connect,
-      this.#steps.helo,
-      ...(transaction === undefined ? [] : [this.#steps.transaction]),
-    ]
-      .flatMap((map) => [...map.values()])
-      .map((step) => this.#withEffect(step, treatment));
+    const steps: Step[] = [];
+    for (const map of [this.#steps.connect, this.#steps.helo]) {
+      for (const step of map.values()) steps.push(this.#withEffect(step, treatment));
+    }
+    if (transaction !== undefined) {
+      for (const step of this.#steps.transaction.values()) steps.push(this.#withEffect(step, treatment));
+    }
     return {
       id: transaction?.facts.id ?? this.#facts.id,
       sessionId: this.#facts.id,
       atMs: startedAtMs,
       tookMs: nowMs() - startedAtMs,
       session: this.#facts,
-      ...(transaction === undefined
-        ? {}
-        : {
-            transaction: {
-              reversePath: transaction.facts.reversePath,
-              parameters: transaction.facts.parameters,
-            },
-          }),
+      transaction:
+        transaction === undefined
+          ? undefined
+          : { reversePath: transaction.facts.reversePath, parameters: transaction.facts.parameters },
       recipients,
       steps: transaction === undefined ? steps : [...steps, ...transaction.rcptSteps],
-      ...(exemption === undefined ? {} : { exemption }),
+      exemption: treatment.exemptions[0],
       outcome,
-      ...(reply === undefined ? {} : { reply }),
-      ...(decided?.check === undefined ? {} : { check: decided.check }),
-      ...(decided?.code === undefined ? {} : { code: decided.code }),
+      reply,
+      check: decided?.check,
+      code: decided?.code,
       suspicion: transaction?.standing?.suspicion ?? 0,
-      ...(transaction?.message === undefined ? {} : { sizeOctets: transaction.message.sizeOctets }),
+      sizeOctets: transaction?.message?.sizeOctets,
       policy: policy.hash,
     };
   }
@@ -340,7 +347,8 @@ export class Session {
   #withEffect(step: Step, treatment: Treatment): Step {
     const configured = this.#world.policy.checks.find(({ check }) => check.name === step.check);
     if (configured === undefined) return step;
-    return { ...step, action: strongest(step.findings, configured, treatment) };
+    const action = strongest(step.findings, configured, treatment);
+    return action === step.action ? step : { ...step, action };
   }
 }
 

@@ -76,6 +76,7 @@ describe('nothing is lost', () => {
       { port: () => gate.port },
       { senders: SENDERS, random, maxOctets: MAX_OCTETS },
     );
+    onEnd(t, () => board.stop());
     for (let round = 0; round < ROUNDS; round++) {
       await sleep(300 + random() * 1200);
       const victim = random();
@@ -104,6 +105,7 @@ describe('nothing is lost', () => {
       { port: () => gate.port },
       { senders: SENDERS, random, maxOctets: MAX_OCTETS },
     );
+    onEnd(t, () => board.stop());
     for (let round = 0; round < ROUNDS; round++) {
       await sleep(300 + random() * 1200);
       await gate.kill();
@@ -174,6 +176,7 @@ async function fillAndFree(
     { port: () => gate.port },
     { senders: 4, random: randomFrom(SEED + 2), maxOctets },
   );
+  onEnd(t, () => board.stop());
   // Of those that need the disk: small ones may pass through memory all the while.
   const flows = () =>
     board.sent.some(({ outcome, message }) => outcome === 'accepted' && message.length > maxOctets / 2);
@@ -195,7 +198,7 @@ async function fillAndFree(
   t.diagnostic(`${all.length} messages: ${settleScore(all, await arrived())}`);
 }
 
-async function until(what: string, holds: () => boolean, timeoutMs = 30_000): Promise<void> {
+async function until(what: string, holds: () => boolean, timeoutMs = 15_000): Promise<void> {
   const end = Date.now() + timeoutMs;
   while (!holds()) {
     assert.ok(Date.now() < end, `${what}: waited in vain`);

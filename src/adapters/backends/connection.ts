@@ -55,6 +55,8 @@ export class Connection {
   #offered = NOTHING_OFFERED;
   /** The XCLIENT commands that stand on this connection. */
   identity = '';
+  /** Refusals and transactions given up since the last message was delivered over it. */
+  fruitless = 0;
   /** Called once, when the connection is lost; not after `quit`. */
   onLost: (() => void) | undefined;
 

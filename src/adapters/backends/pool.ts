@@ -25,6 +25,10 @@ interface Idle {
   readonly timer: NodeJS.Timeout;
 }
 
+// Postfix slows a session down after 10 errors (smtpd_soft_error_limit) and after 100 commands that deliver nothing
+// (smtpd_junk_command_limit). A connection that strangers have worn out so must not be handed to an honest client.
+const MAX_FRUITLESS = 8;
+
 /** The connections to one backend. Whoever has a lease gives the connection back, dead or alive. */
 export class Pool {
   readonly #open: Open;
@@ -71,7 +75,7 @@ export class Pool {
       this.#freed();
       return;
     }
-    if (this.#closed) {
+    if (this.#closed || connection.fruitless >= MAX_FRUITLESS) {
       connection.quit();
       this.#freed();
       return;

@@ -293,6 +293,29 @@ describe('delivery to an SMTP backend', () => {
     assert.equal(server.messages.length, 1);
   });
 
+  for (const [what, script, attempt] of [
+    ['given up', {}, async (d: Delivery) => void (await d.rcpt(BOB, {}, NEVER))],
+    [
+      'of refused recipients',
+      { RCPT: '550 5.1.1 No\r\n' },
+      async (d: Delivery) => void (await d.rcpt(BOB, {}, NEVER)),
+    ],
+  ] as const) {
+    it(`does not hand on a connection that many transactions ${what} have worn out`, async (t) => {
+      const { server, backend } = await start(t, script);
+      // Postfix slows down what has made 10 errors: every connection has to go before.
+      for (let i = 0; i < 16; i++) {
+        const delivery = await begin(backend);
+        await attempt(delivery);
+        delivery.abort();
+        await sleep(2);
+      }
+      assert.ok(server.connections >= 2, `${server.connections} connections`);
+      const perConnection = server.heard.join(' ').split('EHLO').slice(1);
+      for (const heard of perConnection) assert.ok((heard.match(/RCPT/g) ?? []).length <= 8, heard);
+    });
+  }
+
   it('cuts the connection when a transaction is aborted with a command under way', async (t) => {
     const { server, backend } = await start(t, { RCPT: silent });
     const delivery = await begin(backend);

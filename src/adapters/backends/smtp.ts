@@ -106,6 +106,7 @@ export class SmtpBackend implements Backend {
     const refused =
       (await this.#introduce(connection, envelope, signal)) ?? (await mail(connection, envelope, signal));
     if (refused !== undefined) {
+      connection.fruitless += 1;
       this.#pool.giveBack(connection);
       return refused;
     }
@@ -199,6 +200,7 @@ class SmtpDelivery implements Delivery {
     );
     const refused = notAccepted(this.#connection, 'RCPT', answer);
     if (refused === undefined) this.#accepted += 1;
+    else this.#connection.fruitless += 1;
     return refused ?? answer;
   }
 
@@ -212,7 +214,9 @@ class SmtpDelivery implements Delivery {
       return refused;
     }
     const answer = await this.#asking(() => this.#connection.transfer(message, signal));
-    const result = notAccepted(this.#connection, 'the message', answer) ?? answer;
+    const refused = notAccepted(this.#connection, 'the message', answer);
+    this.#connection.fruitless = refused === undefined ? 0 : this.#connection.fruitless + 1;
+    const result = refused ?? answer;
     // RFC 5321 4.1.1.4: with the reply to the message the transaction is over, whatever it was.
     if (!this.#isOver()) this.#giveBack();
     return result;
@@ -223,6 +227,7 @@ class SmtpDelivery implements Delivery {
     // A command is under way: its reply would be taken for that of the next.
     if (this.#state === 'asking') this.#connection.cut('the transaction was given up');
     this.#state = 'over';
+    this.#connection.fruitless += 1;
     const forgotten = this.#connection.ask('RSET', AbortSignal.timeout(RSET_TIMEOUT_MS));
     void forgotten.then((answer) => {
       if (answer.kind === 'replied' && !isPositive(answer.reply)) this.#connection.cut('refuses RSET');

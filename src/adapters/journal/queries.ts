@@ -64,20 +64,23 @@ export const SQLITE_MIGRATIONS = [
 const ROWS_AT_ONCE = 500;
 
 export async function insertDecisions(db: Kysely<Tables>, decisions: readonly Decision[]): Promise<void> {
+  // The same id twice would be the same decision handed in twice: the first stands.
+  const byId = new Map(decisions.toReversed().map((d) => [d.id, d]));
   await db.transaction().execute(async (trx) => {
-    for (const rows of slices(decisions.map(decisionRow))) {
-      // The same id twice would be the same decision handed in twice: the first stands.
-      await trx
+    const fresh: Decision[] = [];
+    for (const rows of slices([...byId.values()].map(decisionRow))) {
+      const inserted = await trx
         .insertInto('decisions')
         .values(rows)
         .onConflict((c) => c.column('id').doNothing())
+        .returning('id')
         .execute();
+      for (const { id } of inserted) fresh.push(...[byId.get(id)].filter((d) => d !== undefined));
     }
-    for (const rows of slices(decisions.flatMap(recipientRows))) {
+    for (const rows of slices(fresh.flatMap(recipientRows))) {
       await trx.insertInto('recipients').values(rows).execute();
     }
-    for (const rows of slices(decisions.flatMap(askedRows)))
-      await trx.insertInto('asked').values(rows).execute();
+    for (const rows of slices(fresh.flatMap(askedRows))) await trx.insertInto('asked').values(rows).execute();
   });
 }
 
@@ -260,7 +263,10 @@ function clientRange({ base, prefix }: Network): { first: string; last: string }
     const fixed = Math.min(32, Math.max(0, prefix - 32 * i));
     return fixed === 32 ? word : (word | (0xffff_ffff >>> fixed)) >>> 0;
   });
-  return { first: `${base.family}${base.words.map(hex).join('')}`, last: `${base.family}${last.map(hex).join('')}` };
+  return {
+    first: `${base.family}${base.words.map(hex).join('')}`,
+    last: `${base.family}${last.map(hex).join('')}`,
+  };
 }
 
 const hex = (word: number): string => word.toString(16).padStart(8, '0');

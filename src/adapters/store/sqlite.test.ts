@@ -41,7 +41,12 @@ describe('the store in SQLite', () => {
 
   it('makes room at its bound by what ends first', async (t) => {
     const { store } = memory(t, { maxEntries: 3 });
-    for (const [key, ms] of [['a', 30], ['b', 10], ['c', 20]] as const) await store.remember('s', key, key, ms);
+    for (const [key, ms] of [
+      ['a', 30],
+      ['b', 10],
+      ['c', 20],
+    ] as const)
+      await store.remember('s', key, key, ms);
     await store.remember('s', 'a', 'again', 30);
     assert.equal(store.entries, 3);
     await store.remember('s', 'd', 'd', 40);

@@ -7,6 +7,7 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { SecureContext } from 'node:tls';
+import { after } from '../../core/after.ts';
 import type { ClientIdentity } from '../../core/delivery.ts';
 import { replies } from '../../core/replies.ts';
 import { Session } from '../../engine/session.ts';
@@ -112,7 +113,9 @@ export class Connection {
     if (early !== undefined && early.length > 0) this.#receive(early);
     const pauseMs = this.#settings.greetPauseMs;
     if (pauseMs === 0 || this.#session.exempt) {
-      this.#run(this.#greet());
+      const greeted = this.#greet();
+      if (greeted instanceof Promise) this.#run(greeted);
+      else this.#pump();
       return;
     }
     this.#run(
@@ -130,8 +133,11 @@ export class Connection {
 
   /** Called every now and then by the listener. */
   tick(nowMs: number): void {
-    if (this.#ended) return;
     const late = this.#deadlineMs !== 0 && nowMs >= this.#deadlineMs;
+    if (this.#ended) {
+      if (late) this.cut(); // the last reply does not leave
+      return;
+    }
     const old = nowMs - this.#startedMs >= this.#settings.limits.sessionTimeMs;
     if ((late || old) && !this.#busy) this.#close(replies.timedOut());
   }
@@ -178,7 +184,7 @@ export class Connection {
         const event = this.#protocol.next();
         if (event === undefined) break;
         const wait = this.#handle(event);
-        if (wait !== undefined) {
+        if (wait instanceof Promise) {
           this.#run(wait);
           return;
         }
@@ -219,7 +225,7 @@ export class Connection {
     this.#close(replies.internalTrouble(this.#session.id));
   }
 
-  #handle(event: ServerEvent): Promise<void> | undefined {
+  #handle(event: ServerEvent): void | Promise<void> {
     if (this.#busy) {
       // While a reply is due only signs of impatience come.
       if (event.kind === 'violation') this.#session.violated(event.violation);
@@ -279,59 +285,64 @@ export class Connection {
     );
   }
 
-  async #greet(): Promise<void> {
-    const verdict = await this.#session.connect();
-    if (this.#ended) return;
-    if (verdict.kind !== 'go-on') {
+  #greet(): void | Promise<void> {
+    return after(this.#session.connect(), (verdict) => {
+      if (this.#ended) return;
       // RFC 5321 3.1: a greeting that refuses is 554; one that defers is 421.
-      this.#close({ ...verdict.reply, code: verdict.kind === 'refuse' ? 554 : 421 });
-      return;
-    }
-    this.#write(this.#protocol.greet(replies.greeting(this.#settings.policy.site.hostName)));
+      if (verdict.kind === 'refuse') this.#close({ ...verdict.reply, code: 554 });
+      else if (verdict.kind === 'defer') this.#close({ ...verdict.reply, code: 421 });
+      else this.#write(this.#protocol.greet(replies.greeting(this.#settings.policy.site.hostName)));
+    });
   }
 
-  async #hello(verb: 'HELO' | 'EHLO', name: string): Promise<void> {
+  #hello(verb: 'HELO' | 'EHLO', name: string): void | Promise<void> {
     this.#endTransaction();
-    const verdict = await this.#session.helo(verb, name);
-    this.#say(verdict.kind === 'go-on' ? this.#protocol.helloReply() : verdict.reply);
+    return after(this.#session.helo(verb, name), (verdict) =>
+      this.#say(verdict.kind === 'go-on' ? this.#protocol.helloReply() : verdict.reply),
+    );
   }
 
-  async #mail({ reversePath, parameters }: ServerEvent & { kind: 'mail' }): Promise<void> {
+  #mail({ reversePath, parameters }: ServerEvent & { kind: 'mail' }): void | Promise<void> {
     if (++this.#transactions > this.#settings.limits.transactions) {
       this.#close(replies.tooManyErrors());
       return;
     }
-    const verdict = await this.#session.mail(reversePath, parameters);
-    this.#backend = new BackendTransaction(
-      { reversePath, parameters },
-      () => this.#identity(),
-      this.#settings.backendFor,
-      () => this.#ended,
-    );
-    if (verdict.kind === 'go-on') this.#say(replies.senderOk());
-    else {
-      this.#say(verdict.reply);
-      this.#endTransaction(verdict.reply);
-    }
+    return after(this.#session.mail(reversePath, parameters), (verdict) => {
+      if (verdict.kind === 'go-on') {
+        this.#backend = new BackendTransaction(
+          { reversePath, parameters },
+          () => this.#identity(),
+          this.#settings.backendFor,
+          () => this.#ended,
+        );
+        this.#say(replies.senderOk());
+      } else {
+        this.#say(verdict.reply);
+        this.#endTransaction(verdict.reply);
+      }
+    });
   }
 
-  async #rcpt({ forwardPath: given, parameters }: ServerEvent & { kind: 'rcpt' }): Promise<void> {
+  #rcpt({ forwardPath: given, parameters }: ServerEvent & { kind: 'rcpt' }): void | Promise<void> {
     const backend = this.#transaction();
     // RFC 5321 4.5.1: <Postmaster> without a domain is ours.
     const forwardPath = given.domain === '' ? { ...given, domain: this.#ownDomain() } : given;
-    let reply: Reply;
-    if (!backend.fits(forwardPath)) reply = replies.otherTransaction();
-    else {
-      backend.about(forwardPath, parameters);
-      const verdict = await this.#session.rcpt(forwardPath, parameters);
+    const answer = (reply: Reply) => {
       if (this.#ended) return;
-      if (verdict.kind === 'other-transaction') reply = replies.otherTransaction();
-      else if (verdict.kind !== 'go-on') reply = verdict.reply;
-      else reply = await this.#passOn(backend, forwardPath);
+      this.#session.recipientAnswered(forwardPath, reply);
+      this.#say(reply);
+    };
+    if (!backend.fits(forwardPath)) {
+      answer(replies.otherTransaction());
+      return;
     }
-    if (this.#ended) return;
-    this.#session.recipientAnswered(forwardPath, reply);
-    this.#say(reply);
+    backend.about(forwardPath, parameters);
+    return after(this.#session.rcpt(forwardPath, parameters), (verdict) => {
+      if (this.#ended) return;
+      if (verdict.kind === 'other-transaction') answer(replies.otherTransaction());
+      else if (verdict.kind !== 'go-on') answer(verdict.reply);
+      else return this.#passOn(backend, forwardPath).then(answer);
+    });
   }
 
   /** The ladder let it through, but only the backend can take it: whatever the settings say, its answer stands (P1). */
@@ -414,8 +425,8 @@ export class Connection {
       this.#world.trouble('the backend did not take a message', answer.reason, id);
       return replies.backendUnreachable(id);
     }
-    if (answer.reply.code < 300) return replies.delivered(id);
-    return answer.reply.code < 500 ? replies.backendDeferred(id, answer.reply) : answer.reply;
+    // The backend's final reply is the client's reply; only a positive one gets our id, for the sender's log.
+    return answer.reply.code < 300 ? replies.delivered(id) : answer.reply;
   }
 
   /** A client whose mail was delivered need not wait for its banner next time (C4). */
@@ -535,9 +546,7 @@ export class Connection {
     this.#settle(last);
     this.#socket.end();
     this.#socket.resume();
-    const socket = this.#socket;
-    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
-    socket.once('close', () => clearTimeout(timer));
+    this.#deadlineMs = this.#world.nowMs() + LINGER_MS;
   }
 
   #closed(): void {

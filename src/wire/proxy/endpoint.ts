@@ -1,5 +1,4 @@
-import { isIPv4, isIPv6 } from 'node:net';
-import ipaddr from 'ipaddr.js';
+import { canonicalAddress, formatIp, parseIp } from '../../mail/ip.ts';
 
 export interface Endpoint {
   readonly address: string;
@@ -21,12 +20,15 @@ export type ProxyOutcome =
 
 /** The address as text in its one canonical form, an IPv4 address mapped into IPv6 as IPv4; undefined where it is none. */
 export function addressFromText(text: string, family: 4 | 6): string | undefined {
-  // No zone ids: they are of the proxy's interfaces, not ours.
-  const valid = family === 4 ? isIPv4(text) : isIPv6(text) && !text.includes('%');
-  return valid ? ipaddr.process(text).toString() : undefined;
+  // A mapped address is IPv4 once read, but written as IPv6.
+  return text.includes(':') === (family === 6) ? canonicalAddress(text) : undefined;
 }
 
 /** From 4 or 16 octets. */
 export function addressFromOctets(octets: Buffer): string {
-  return ipaddr.process(ipaddr.fromByteArray([...octets]).toString()).toString();
+  const family = octets.length === 4 ? 4 : 6;
+  const words = Array.from({ length: octets.length / 4 }, (_, i) => octets.readUInt32BE(4 * i));
+  const text = formatIp({ family, words });
+  const ip = parseIp(text);
+  return ip === undefined ? text : formatIp(ip);
 }

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { decision } from '../../test/contracts/journal.ts';
+import { reply } from '../mail/reply.ts';
+import { createLog, decisionLine, harmless } from './log.ts';
+import { painter } from './paint.ts';
+
+function capture(isTTY = false) {
+  const lines: string[] = [];
+  return { lines, output: { isTTY, write: (text: string) => lines.push(text) } };
+}
+
+const HOSTILE = decision({
+  id: 'K7Q2MX4D',
+  reply: reply(550, '5.7.1', 'Refused: \x1b[2J\r\nfaked line'),
+  session: {
+    ...decision({ id: 'x' }).session,
+    helo: { verb: 'EHLO', name: 'evil\x1b]0;title\x07\u202eexe' },
+  },
+});
+
+describe('the log', () => {
+  it('has one line a decision with the facts of it', () => {
+    const { lines, output } = capture();
+    createLog('auto', output).decision(decision({ id: 'K7Q2MX4D', sizeOctets: 99, suspicion: 2 }));
+    assert.equal(lines.length, 1);
+    const { time, ...line } = JSON.parse(lines[0] ?? '') as Record<string, unknown>;
+    assert.match(String(time), /^\d{4}-\d\d-\d\dT.*Z$/);
+    assert.deepEqual(line, {
+      level: 'info',
+      msg: 'decision',
+      id: 'K7Q2MX4D',
+      door: 'gateway',
+      client: '192.0.2.7',
+      helo: 'mail.example.net',
+      from: '<ann@example.net>',
+      to: ['Bob@example.org'],
+      outcome: 'refused',
+      check: 'helo',
+      code: 'no-fqdn',
+      reply: '550 5.7.1 Refused: no',
+      suspicion: 2,
+      size: 99,
+      ms: 13,
+    });
+  });
+
+  it('bounds what a client can make it write', () => {
+    const many = decision({ id: 'x' });
+    const [one] = many.recipients;
+    const recipients = Array.from({ length: 11 }, () => ({
+      ...one!,
+      mailbox: { local: 'x'.repeat(5000), domain: 'd' },
+    }));
+    const line = decisionLine({ ...many, recipients });
+    assert.equal(line.to.length, 10);
+    assert.equal(line.recipients, 11);
+    assert.ok(JSON.stringify(line).length < 5000);
+  });
+
+  it('is text on a terminal, and neither moves it nor begins a second line', () => {
+    const { lines, output } = capture(true);
+    createLog('auto', output).decision(HOSTILE);
+    assert.equal(lines.length, 1);
+    const text = (lines[0] ?? '').replaceAll(/\x1b\[\d+m/g, '');
+    assert.doesNotMatch(text.slice(0, -1), /[\x00-\x1f\u202e]/);
+    assert.match(
+      text,
+      /refused {3}192\.0\.2\.7 helo=evil\\u001b\]0;title\\u0007\\u202eexe <ann@example\.net> → Bob@example\.org helo:no-fqdn 13ms id=K7Q2MX4D/,
+    );
+    assert.match(text, /faked line/);
+  });
+
+  it('makes harmful characters visible and leaves the rest', () => {
+    const cases: [string, string][] = [
+      ['grün ☃ 𝄞', 'grün ☃ 𝄞'],
+      ['\x9b31m', '\\u009b31m'],
+      ['\ud800', '\\ud800'],
+      ['a\u2028b', 'a\\u2028b'],
+    ];
+    for (const [given, expected] of cases) assert.equal(harmless(given), expected);
+  });
+
+  it('paints on a terminal only, and not with NO_COLOR', () => {
+    assert.equal(painter({ isTTY: false }, {})('red', 'x'), 'x');
+    assert.equal(painter({ isTTY: true }, { NO_COLOR: '1' })('red', 'x'), 'x');
+    assert.equal(painter({ isTTY: true }, { NO_COLOR: '' })('red', 'x'), '\x1b[31mx\x1b[39m');
+  });
+
+  it('says the rest in both forms', () => {
+    for (const format of ['json', 'text'] as const) {
+      const { lines, output } = capture();
+      const log = createLog(format, output);
+      log.listening('gateway', '::1', 25);
+      log.trouble('the certificate', new Error('gone'), 'K7');
+      log.zone({ kind: 'suspended', zone: 'zen.example', reason: 'lists all' });
+      log.zone({ kind: 'resumed', zone: 'zen.example' });
+      log.reloaded([]);
+      log.reloaded(['postern.toml:1: bad']);
+      log.stopping();
+      const text = lines.join('');
+      for (const part of [
+        '[::1]:25',
+        'gone',
+        'K7',
+        'zen.example',
+        'lists all',
+        'postern.toml:1: bad',
+        'stopping',
+      ]) {
+        assert.ok(text.includes(part), `${format}: ${part} in ${text}`);
+      }
+    }
+  });
+});

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { decision } from '../../test/contracts/journal.ts';
+import type { Cleanup } from '../../test/program.ts';
+import { tempDir } from '../../test/tempdir.ts';
+import { openJournal } from '../adapters/journal/sqlite.ts';
+import { LADDER } from '../checks/ladder.ts';
+import { checkConfigCommand } from './check-config.ts';
+import { logCommand, queryOf } from './log.ts';
+import { formatOctets, statsCommand } from './stats.ts';
+import { readTime } from './times.ts';
+
+async function written(cleanup: Cleanup) {
+  const dataDir = await tempDir(cleanup);
+  const journal = openJournal(join(dataDir, 'journal.sqlite'));
+  journal.record(decision({ id: 'AAAA', atMs: 1000 }));
+  const steps = [
+    {
+      stage: 'connect' as const,
+      check: 'fcrdns',
+      evidence: { names: ['x\x1b[2J'] },
+      findings: [{ result: 'fail' as const, code: 'no-ptr', text: '192.0.2.7 has no reverse DNS' }],
+      action: 'suspect' as const,
+      tookMs: 4,
+    },
+  ];
+  journal.record(decision({ id: 'BBBB', atMs: 2000, outcome: 'accepted', sizeOctets: 2048, steps }));
+  await journal.close();
+  const out: string[] = [];
+  return { config: { dataDir }, out, write: (text: string) => void out.push(text) };
+}
+
+describe('postern log', () => {
+  it('prints a table, newest first', async (t) => {
+    const { config, out, write } = await written(t);
+    assert.equal(await logCommand(config, {}, write), 0);
+    const lines = out.join('').trimEnd().split('\n');
+    assert.equal(lines.length, 3);
+    assert.match(lines[0] ?? '', /^time +id +client +from +to +outcome +decided by +reply$/);
+    assert.match(lines[1] ?? '', /BBBB +192\.0\.2\.7 +ann@example\.net +Bob@example\.org +accepted/);
+    assert.match(lines[2] ?? '', /AAAA .* refused +helo:no-fqdn +550 5\.7\.1$/);
+  });
+
+  it('tells the whole story of one', async (t) => {
+    const { config, out, write } = await written(t);
+    await logCommand(config, { id: 'BBBB' }, write);
+    const text = out.join('');
+    assert.match(
+      text,
+      /connect +fcrdns +suspect +4\.0 ms\n +fail no-ptr: 192\.0\.2\.7 has no reverse DNS\n +asked: \{"names":\["x\\u001b\[2J"\]\}/,
+    );
+    assert.doesNotMatch(text, /\x1b/);
+    assert.doesNotMatch(text, /AAAA/);
+  });
+
+  it('prints JSON, one decision a line', async (t) => {
+    const { config, out, write } = await written(t);
+    await logCommand(config, { json: true, outcome: 'refused' }, write);
+    assert.deepEqual(
+      out.map((line) => JSON.parse(line) as unknown),
+      [decision({ id: 'AAAA', atMs: 1000 })],
+    );
+  });
+
+  it('says so when there is nothing', async (t) => {
+    const { config, out, write } = await written(t);
+    assert.equal(await logCommand(config, { id: 'ZZZZ' }, write), 1);
+    assert.deepEqual(out, ['Nothing found.\n']);
+    await assert.rejects(
+      logCommand({ dataDir: join(config.dataDir, 'none') }, {}, write),
+      /there is no journal yet/,
+    );
+  });
+
+  it('names options that it cannot read', () => {
+    assert.throws(() => queryOf({ limit: '0' }, 0), /--limit "0"/);
+    assert.throws(() => queryOf({ limit: 'x' }, 0), /--limit "x"/);
+    assert.throws(() => queryOf({ client: '10.0.0.0/99' }, 0), /--client: /);
+    assert.throws(() => queryOf({ since: 'noon' }, 0), /--since "noon"/);
+    assert.deepEqual(queryOf({ since: '2h', client: '192.0.2.0/24' }, 7_200_001), {
+      limit: 50,
+      client: '192.0.2.0/24',
+      sinceMs: 1,
+    });
+  });
+
+  it('reads times', () => {
+    assert.equal(readTime('since', '30m', 1_800_000), 0);
+    assert.equal(readTime('since', '2026-11-21T08:00Z', 0), Date.UTC(2026, 10, 21, 8));
+    assert.equal(readTime('since', '2026-11-21', 0), new Date(2026, 10, 21).getTime());
+    assert.equal(readTime('since', '2026-11-21 08:00', 0), new Date(2026, 10, 21, 8).getTime());
+    for (const bad of ['', '2x', '2026-13-01', '2026-11-21T25:00', 'yesterday'])
+      assert.throws(() => readTime('since', bad, 0), bad);
+  });
+});
+
+describe('postern stats', () => {
+  it('prints the summary and what each check did', async (t) => {
+    const { config, out, write } = await written(t);
+    assert.equal(await statsCommand(config, {}, write), 0);
+    const text = out.join('');
+    assert.match(text, /received +2 +1 clients/);
+    assert.match(text, /delivered +1 +50\.0 %/);
+    assert.match(text, /volume +2\.0 KiB +delivered/);
+    assert.match(text, /fcrdns +1 +1 +0 +0 +0 +4\.00 +0\.00/);
+    out.length = 0;
+    await statsCommand(config, { json: true }, write);
+    assert.equal((JSON.parse(out.join('')) as { received: number }).received, 2);
+  });
+
+  it('writes volumes as people read them', () => {
+    assert.deepEqual([0, 1023, 1024, 1_572_864].map(formatOctets), ['0 B', '1023 B', '1.0 KiB', '1.5 MiB']);
+  });
+});
+
+describe('postern check-config', () => {
+  it('says what a good file comes to, and what is idle', async (t) => {
+    const file = join(await tempDir(t), 'postern.toml');
+    const text =
+      'host_name = "mx.example.org"\ndomains = ["example.org"]\n[[listen]]\naddress = "[::1]:0"\n[backend]\nurl = "maildir:m"\n';
+    await writeFile(file, text);
+    const said = { out: '', err: '' };
+    const streams = { out: (s: string) => void (said.out += s), err: (s: string) => void (said.err += s) };
+    assert.equal(await checkConfigCommand({ file, checks: LADDER }, streams), 0);
+    assert.match(said.out, /listens on \[::1\]:0\n/);
+    assert.match(said.out, /note: dnsbl is on but does nothing: /);
+    assert.equal(said.err, '');
+    await writeFile(file, `${text}maximum = 3\n`);
+    assert.equal(await checkConfigCommand({ file, checks: LADDER }, streams), 1);
+    assert.match(said.err, /postern\.toml:7: backend\.maximum: unknown key/);
+  });
+});
