@@ -20,7 +20,8 @@ export async function listen(
   const server = createServer({ noDelay: true }, onConnection);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host: at.host, port: at.port, backlog: BACKLOG }, () => {
+    // `[::]` is IPv6 alone, so that it can stand beside `0.0.0.0` whatever the system's default.
+    server.listen({ host: at.host, port: at.port, backlog: BACKLOG, ipv6Only: at.host.includes(':') }, () => {
       server.off('error', reject);
       resolve();
     });
