@@ -293,20 +293,16 @@ describe('delivery to an SMTP backend', () => {
     assert.equal(server.messages.length, 1);
   });
 
-  for (const [what, script, attempt] of [
-    ['given up', {}, async (d: Delivery) => void (await d.rcpt(BOB, {}, NEVER))],
-    [
-      'of refused recipients',
-      { RCPT: '550 5.1.1 No\r\n' },
-      async (d: Delivery) => void (await d.rcpt(BOB, {}, NEVER)),
-    ],
+  for (const [what, script] of [
+    ['given up', {}],
+    ['of refused recipients', { RCPT: '550 5.1.1 No\r\n' }],
   ] as const) {
     it(`does not hand on a connection that many transactions ${what} have worn out`, async (t) => {
       const { server, backend } = await start(t, script);
       // Postfix slows down what has made 10 errors: every connection has to go before.
       for (let i = 0; i < 16; i++) {
         const delivery = await begin(backend);
-        await attempt(delivery);
+        await delivery.rcpt(BOB, {}, NEVER);
         delivery.abort();
         await sleep(2);
       }
