@@ -62,9 +62,13 @@ function answersTo(name: string, type: string): Answer[] | undefined {
     const [, b, c, d] = host;
     return type === 'A' ? [{ type: 'A', name, ttl: 60, data: `127.${b}.${c}.${d}` }] : [];
   }
+  if (name === '4.3.2.1.in-addr.arpa') {
+    return type === 'PTR' ? [{ type: 'PTR', name, ttl: 60, data: 'mail.example.net' }] : [];
+  }
   if (!HONEST.test(name)) return undefined;
+  // Nobody is called there, but it has to be a public address: documentation addresses are bogus to `sender-mx`.
   if (type === 'A')
-    return [{ type: 'A', name, ttl: 60, data: name === 'client.example.net' ? '127.0.0.1' : '192.0.2.1' }];
+    return [{ type: 'A', name, ttl: 60, data: name === 'client.example.net' ? '127.0.0.1' : '1.2.3.4' }];
   if (type === 'MX' && /^example\./.test(name)) {
     return [{ type: 'MX', name, ttl: 60, data: { preference: 10, exchange: `mail.${name}` } }];
   }

@@ -2,6 +2,7 @@ import { pino, type Logger } from 'pino';
 import type { Decision, DecisionOutcome } from '../core/decision.ts';
 import { formatMailbox, formatReversePath } from '../mail/mailbox.ts';
 import { painter, type Paint } from './paint.ts';
+import { byTurn } from './turn-output.ts';
 
 /** What the program says while it runs: one line a decision, and what the operator must know. Never secrets, never content. */
 export interface Log {
@@ -25,7 +26,7 @@ export interface Output {
   readonly isTTY?: boolean;
 }
 
-export function createLog(format: 'auto' | 'json' | 'text', output: Output = process.stdout): Log {
+export function createLog(format: 'auto' | 'json' | 'text', output: Output = byTurn(process.stdout)): Log {
   const isText = format === 'text' || (format === 'auto' && output.isTTY === true);
   return isText ? textLog(output) : jsonLog(output);
 }
@@ -45,24 +46,24 @@ export function silentLog(): Log {
 /** The facts of one decision, as the log has them; absent where the session did not get that far. */
 export function decisionLine(d: Decision) {
   const { session, transaction, reply } = d;
+  // One literal: undefined fields are not written, and a spread for each would cost more than the line.
   return {
     id: d.id,
     door: session.door,
     client: session.client.address,
-    ...(session.helo === undefined ? {} : { helo: clipped(session.helo.name) }),
-    ...(transaction === undefined
-      ? {}
-      : { from: `<${clipped(formatReversePath(transaction.reversePath))}>` }),
+    helo: session.helo === undefined ? undefined : clipped(session.helo.name),
+    from: transaction === undefined ? undefined : `<${clipped(formatReversePath(transaction.reversePath))}>`,
     to: d.recipients.slice(0, MAX_RECIPIENTS).map((r) => clipped(formatMailbox(r.mailbox))),
-    ...(d.recipients.length > MAX_RECIPIENTS ? { recipients: d.recipients.length } : {}),
+    recipients: d.recipients.length > MAX_RECIPIENTS ? d.recipients.length : undefined,
     outcome: d.outcome,
-    ...(d.check === undefined ? {} : { check: d.check }),
-    ...(d.code === undefined ? {} : { code: d.code }),
-    ...(reply === undefined
-      ? {}
-      : { reply: clipped(`${reply.code} ${reply.enhanced} ${reply.lines[0] ?? ''}`.replace('  ', ' ')) }),
-    ...(d.suspicion === 0 ? {} : { suspicion: d.suspicion }),
-    ...(d.sizeOctets === undefined ? {} : { size: d.sizeOctets }),
+    check: d.check,
+    code: d.code,
+    reply:
+      reply === undefined
+        ? undefined
+        : clipped(`${reply.code} ${reply.enhanced} ${reply.lines[0] ?? ''}`.replace('  ', ' ')),
+    suspicion: d.suspicion === 0 ? undefined : d.suspicion,
+    size: d.sizeOctets,
     ms: Math.round(d.tookMs),
   };
 }

@@ -1,11 +1,12 @@
 /**
- * What the checks that ask DNS lists about an address have in common: the settings of a zone, the questions, and what an
+ * What the checks that ask DNS lists about an address or a name have in common: the settings of a zone, the questions, and what an
  * answer says. No check itself. Answers are strangers' bytes: they are compared with codes, and texts are cut and cleaned.
  */
 import { z } from 'zod';
 import { isDomainName } from '../mail/domain.ts';
 import { parseIp, reversedLabels } from '../mail/ip.ts';
 import { matchesCode, nonsenseIn, parseAnswerCode, type AnswerCode } from '../core/list-answers.ts';
+import type { Finding } from '../core/finding.ts';
 import type { Ports } from '../core/ports.ts';
 import { flag } from '../core/settings.ts';
 
@@ -29,7 +30,10 @@ export interface ZoneSettings {
   readonly codes: readonly AnswerCode[];
   readonly refusals: readonly AnswerCode[];
   readonly shown_as?: string | undefined;
-  readonly v6: boolean;
+  /** Of lists of addresses. */
+  readonly v6?: boolean;
+  /** Of lists of names: whose names it is asked about. */
+  readonly of?: readonly string[];
   readonly ask_text: boolean;
   readonly self_test: boolean;
 }
@@ -40,11 +44,25 @@ const MAX_TEXT = 160;
 // The 64 labels of a reversed IPv6 address and their dots stand before it.
 const MAX_ZONE_NAME = 253 - 64;
 
-export function zoneList(
-  weight: { byDefault: number; min: number; max: number },
-  refusals: readonly string[],
-) {
-  const zone = z.strictObject({
+interface WeightBounds {
+  readonly byDefault: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Zones that list addresses. */
+export function zoneList(weight: WeightBounds, refusals: readonly string[]) {
+  return listOf(
+    z.strictObject({
+      ...zoneFields(weight, refusals),
+      v6: flag(true, 'Whether it is asked about IPv6 clients.'),
+    }),
+  );
+}
+
+/** What every zone has. */
+export function zoneFields(weight: WeightBounds, refusals: readonly string[]) {
+  return {
     zone: z
       .string()
       .toLowerCase()
@@ -66,10 +84,12 @@ export function zoneList(
       .regex(/^[\w.-]{1,100}$/, 'wants a name of letters, digits, dots and hyphens')
       .optional()
       .meta({ description: 'Name in replies and logs, where the domain holds an access key.' }),
-    v6: flag(true, 'Whether it is asked about IPv6 clients.'),
     ask_text: flag(false, "Whether a listing's TXT record is fetched and quoted in the reply."),
     self_test: flag(true, 'Whether the list has the test points of RFC 5782.'),
-  });
+  };
+}
+
+export function listOf<Z extends z.ZodType<Pick<ZoneSettings, 'zone' | 'shown_as'>>>(zone: Z) {
   return z
     .array(zone)
     .max(MAX_ZONES)
@@ -118,26 +138,35 @@ export async function askZones(
   signal: AbortSignal,
 ): Promise<ZonesEvidence> {
   const byZone = Map.groupBy(zones, (zone) => zone.zone);
-  const asking = [...byZone.values()].map((entries) => askZone(entries, client, ports, signal));
+  const ip = parseIp(client);
+  const asking = [...byZone.values()].map(async (entries) =>
+    ip === undefined || (ip.family === 6 && !entries.some((e) => e.v6 === true))
+      ? notAsked(entries)
+      : askZone(entries, reversedLabels(ip), ports, signal),
+  );
   return { zones: await Promise.all(asking) };
 }
 
-/** `entries`: the tables of one zone. */
-async function askZone(
+const notAsked = ([first]: readonly ZoneSettings[]): ZoneAnswer => ({
+  zone: first === undefined ? '' : shownName(first),
+  said: 'not-asked',
+  answers: [],
+});
+
+/** `entries`: the tables of one zone. `labels`: what stands before it in the question. */
+export async function askZone(
   entries: readonly ZoneSettings[],
-  client: string,
+  labels: string,
   ports: Pick<Ports, 'dns' | 'zones'>,
   signal: AbortSignal,
 ): Promise<ZoneAnswer> {
   const [first] = entries;
-  const ip = parseIp(client);
-  if (first === undefined || ip === undefined) return { zone: '', said: 'not-asked', answers: [] };
+  if (first === undefined) return notAsked(entries);
   const { zone } = first;
   const shown = shownName(first);
-  if (ip.family === 6 && !entries.some((e) => e.v6)) return { zone: shown, said: 'not-asked', answers: [] };
   const suspended = ports.zones.suspended(zone);
   if (suspended !== undefined) return { zone: shown, said: 'suspended', answers: [], text: suspended };
-  const name = `${reversedLabels(ip)}.${zone}`;
+  const name = `${labels}.${zone}`;
   const answer = await ports.dns.resolve(name, 'A', signal);
   if (answer.kind === 'nxdomain' || answer.kind === 'no-data')
     return { zone: shown, said: 'not-listed', answers: [] };
@@ -190,12 +219,36 @@ export function readAnswer(evidence: ZonesEvidence, entry: ZoneSettings): ZoneAn
   return answers.length === 0 ? { zone: shown, said: 'not-listed', answers: [] } : { ...found, answers };
 }
 
+/** What a check finds where a list gave no answer to go by; its codes are named so in all checks that ask lists. */
+export function unasked(
+  zone: ZoneSettings,
+  said: 'no-answer' | 'suspended' | 'not-asked',
+  why = '',
+): Finding {
+  const name = shownName(zone);
+  switch (said) {
+    case 'no-answer':
+      return {
+        result: 'temperror',
+        code: 'temperror',
+        text: `the list ${name} did not answer: ${why}`,
+        enhanced: '5.4.3',
+      };
+    case 'suspended':
+      return { result: 'none', code: 'suspended', text: `the list ${name} is not asked: it ${why}` };
+    case 'not-asked':
+      return { result: 'none', code: 'not-asked', text: `the list ${name} was not asked` };
+    default:
+      return said satisfies never;
+  }
+}
+
 /** The zones as whoever watches their health wants them (`adapters/dns/zone-health.ts`). */
 export function watchedZones(zones: readonly ZoneSettings[]) {
   return [...Map.groupBy(zones, (zone) => zone.zone)].map(([zone, entries]) => ({
     zone,
     shownAs: entries[0] === undefined ? zone : shownName(entries[0]),
-    lists: 'addresses' as const,
+    lists: entries.some((e) => e.of !== undefined) ? ('names' as const) : ('addresses' as const),
     refusals: entries.flatMap((e) => e.refusals),
     selfTest: entries.every((e) => e.self_test),
   }));

@@ -2,14 +2,7 @@ import { z } from 'zod';
 import { defineCheck } from '../core/check.ts';
 import type { Finding } from '../core/finding.ts';
 import { count } from '../core/settings.ts';
-import {
-  askZones,
-  readAnswer,
-  shownName,
-  zoneList,
-  type ZonesEvidence,
-  type ZoneSettings,
-} from './dns-zones.ts';
+import { askZones, readAnswer, shownName, unasked, zoneList, type ZonesEvidence } from './dns-zones.ts';
 
 /** C8: DNS block lists of client addresses (RFC 5782). */
 export const dnsbl = defineCheck({
@@ -62,22 +55,3 @@ export const dnsbl = defineCheck({
     return [{ result: 'pass', code: 'not-listed', text: `no list names ${address}` }];
   },
 });
-
-function unasked(zone: ZoneSettings, said: 'no-answer' | 'suspended' | 'not-asked', why = ''): Finding {
-  const name = shownName(zone);
-  switch (said) {
-    case 'no-answer':
-      return {
-        result: 'temperror',
-        code: 'temperror',
-        text: `the list ${name} did not answer: ${why}`,
-        enhanced: '5.4.3',
-      };
-    case 'suspended':
-      return { result: 'none', code: 'suspended', text: `the list ${name} is not asked: it ${why}` };
-    case 'not-asked':
-      return { result: 'none', code: 'not-asked', text: `the list ${name} was not asked` };
-    default:
-      return said satisfies never;
-  }
-}

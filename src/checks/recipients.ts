@@ -9,13 +9,10 @@ import { formatMailbox, mailboxKey } from '../mail/mailbox.ts';
 import type { Reply } from '../mail/reply.ts';
 
 const settings = z.strictObject({
-  known_only: z
-    .boolean()
-    .default(false)
-    .meta({
-      description:
-        'Takes mail only for recipients that stand in `recipient_files`, without asking the backend first.',
-    }),
+  known_only: z.boolean().default(false).meta({
+    description:
+      'Takes mail only for recipients that stand in `recipient_files`, without asking the backend first.',
+  }),
   unknown_kept: duration(
     '2h',
     '1m',

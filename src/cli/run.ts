@@ -31,9 +31,12 @@ export interface Running {
 /** Starts the gate. Throws where an address, the data folder or a certificate cannot be used. */
 export async function start(config: Config, log: Log): Promise<Running> {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o750 });
-  const journal = openJournal(join(config.dataDir, 'journal.sqlite'));
-  const store = openStore(join(config.dataDir, 'store.sqlite'));
   const trouble = (what: string, error: unknown, id?: string) => log.trouble(what, error, id);
+  const journal = openJournal(join(config.dataDir, 'journal.sqlite'), {
+    onTrouble: (reason, lost) =>
+      trouble(lost === 0 ? 'the journal' : `the journal lost ${lost} decisions`, reason),
+  });
+  const store = openStore(join(config.dataDir, 'store.sqlite'));
   const around = {
     store,
     nowMs: Date.now,

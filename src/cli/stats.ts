@@ -1,4 +1,7 @@
-/** `postern stats`: the summary that mail administrators know (O2). */
+/**
+ * `postern stats`: the summary that mail administrators know (O2). What is said of each check goes by the minute: it
+ * takes in the whole of the minutes in which the span begins and ends.
+ */
 import type { Config } from '../config/config.ts';
 import type { Summary } from '../core/decision.ts';
 import { withJournal } from './journal.ts';

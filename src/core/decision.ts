@@ -119,6 +119,7 @@ export interface Summary {
   readonly deliveredOctets: number;
   /** Clients that had at least one decision. */
   readonly clients: number;
+  /** Kept by the minute: of the whole of each minute that the span touches. */
   readonly byCheck: readonly CheckSummary[];
 }
 

@@ -14,9 +14,9 @@ export interface SessionFacts {
   readonly startedAtMs: number;
   readonly client: { readonly address: string; readonly port: number };
   readonly server: { readonly address: string; readonly port: number };
-  readonly tls?: { readonly protocol: string; readonly cipher: string };
-  readonly helo?: { readonly verb: 'HELO' | 'EHLO' | 'LHLO'; readonly name: string };
-  readonly authenticated?: { readonly mechanism: string; readonly identity: string };
+  readonly tls?: { readonly protocol: string; readonly cipher: string } | undefined;
+  readonly helo?: { readonly verb: 'HELO' | 'EHLO' | 'LHLO'; readonly name: string } | undefined;
+  readonly authenticated?: { readonly mechanism: string; readonly identity: string } | undefined;
   readonly violations: readonly Violation[];
 }
 
@@ -51,7 +51,9 @@ type With<K extends keyof Facts> = Facts & { readonly [P in K]-?: NonNullable<Fa
 /** The facts that are sure to be there when a check of that stage is asked. */
 export interface FactsAtStage {
   readonly connect: Facts;
-  readonly helo: Facts & { readonly session: SessionFacts & Required<Pick<SessionFacts, 'helo'>> };
+  readonly helo: Facts & {
+    readonly session: SessionFacts & { readonly helo: NonNullable<SessionFacts['helo']> };
+  };
   readonly mail: With<'transaction'>;
   readonly rcpt: With<'transaction' | 'recipient'>;
   readonly data: With<'transaction'>;

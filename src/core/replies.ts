@@ -3,40 +3,40 @@
  * in `wire/smtp/errors.ts`, for it may not know of policy; nowhere else stands a code in digits.
  */
 import type { Reply } from '../mail/reply.ts';
-import { reply } from '../mail/reply.ts';
+import { constantReply, reply } from '../mail/reply.ts';
 import type { Finding } from './finding.ts';
 
 export const replies = {
   // RFC 5321 4.2: greeting and HELO carry no enhanced code (RFC 2034 4).
-  greeting: (hostName: string) => reply(220, '', `${hostName} ESMTP Postern`),
+  greeting: (hostName: string) => constantReply(220, '', `${hostName} ESMTP Postern`),
   helo: (hostName: string) => reply(250, '', hostName),
-  ok: () => reply(250, '2.0.0', 'Ok'),
-  senderOk: () => reply(250, '2.1.0', 'Sender ok'),
-  recipientOk: () => reply(250, '2.1.5', 'Recipient ok'),
-  startInput: () => reply(354, '', 'Start mail input; end with <CRLF>.<CRLF>'),
+  ok: always(250, '2.0.0', 'Ok'),
+  senderOk: always(250, '2.1.0', 'Sender ok'),
+  recipientOk: always(250, '2.1.5', 'Recipient ok'),
+  startInput: always(354, '', 'Start mail input; end with <CRLF>.<CRLF>'),
   delivered: (id: string) => reply(250, '2.0.0', `Delivered, id ${id}`),
-  bye: () => reply(221, '2.0.0', 'Bye'),
+  bye: always(221, '2.0.0', 'Bye'),
   // RFC 5321 3.5.3: an honest answer of a server that does not tell who lives here.
-  cannotVerify: () => reply(252, '2.5.0', 'Cannot verify; send some mail, it will be judged at RCPT'),
+  cannotVerify: always(252, '2.5.0', 'Cannot verify; send some mail, it will be judged at RCPT'),
   help: () =>
     reply(214, '2.0.0', 'EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT STARTTLS AUTH', 'See RFC 5321'),
-  startTls: () => reply(220, '2.0.0', 'Ready to start TLS'),
-  tlsUnavailable: () => reply(454, '4.7.0', 'TLS is not available now'),
-  authenticated: () => reply(235, '2.7.0', 'Authentication succeeded'),
+  startTls: always(220, '2.0.0', 'Ready to start TLS'),
+  tlsUnavailable: always(454, '4.7.0', 'TLS is not available now'),
+  authenticated: always(235, '2.7.0', 'Authentication succeeded'),
   authContinue: (challenge: string) => reply(334, '', challenge),
-  authFailed: () => reply(535, '5.7.8', 'Authentication failed'),
-  authUnavailable: () => reply(454, '4.7.0', 'Temporary authentication failure, try again later'),
+  authFailed: always(535, '5.7.8', 'Authentication failed'),
+  authUnavailable: always(454, '4.7.0', 'Temporary authentication failure, try again later'),
 
-  tooManyConnections: () => reply(421, '4.7.0', 'Too many connections, try again later'),
+  tooManyConnections: always(421, '4.7.0', 'Too many connections, try again later'),
   tooManyFromYou: (client: string) =>
     reply(421, '4.7.0', `Too many connections from ${client}, try again later`),
-  tooManyErrors: () => reply(421, '4.7.0', 'Too many errors, closing'),
-  timedOut: () => reply(421, '4.4.2', 'Waited too long for you, closing'),
+  tooManyErrors: always(421, '4.7.0', 'Too many errors, closing'),
+  timedOut: always(421, '4.4.2', 'Waited too long for you, closing'),
   stopping: (hostName: string) => reply(421, '4.3.2', `${hostName} is stopping, try again later`),
   internalTrouble: (id: string) => reply(421, '4.3.0', `Internal trouble, try again later; id ${id}`),
 
   // RFC 5321 4.5.3.1.10 names 452 for recipients that have to go in another transaction.
-  otherTransaction: () => reply(452, '4.5.3', 'Send this recipient in a transaction of its own'),
+  otherTransaction: always(452, '4.5.3', 'Send this recipient in a transaction of its own'),
   smtputf8NotPossible: () =>
     reply(553, '5.6.7', 'Refused: the mailbox behind this server takes no SMTPUTF8 mail'),
   bareNewline: (id: string) =>
@@ -49,10 +49,15 @@ export const replies = {
     reply(552, '5.6.0', `Refused: the message has lines longer than ${octets} octets`),
   mailLoop: (id: string) =>
     reply(554, '5.4.6', `Refused: too many Received fields, this mail goes in circles; id ${id}`),
-  storageFull: () => reply(452, '4.3.1', 'No room for the message now, try again later'),
+  storageFull: always(452, '4.3.1', 'No room for the message now, try again later'),
   backendUnreachable: (id: string) =>
     reply(451, '4.4.1', `The mailbox behind this server cannot be reached now, try again later; id ${id}`),
 } as const;
+
+function always(code: number, enhanced: string, text: string): () => Reply {
+  const said = constantReply(code, enhanced, text);
+  return () => said;
+}
 
 /**
  * `Refused: 192.0.2.7 has no matching reverse DNS (fcrdns). Mistake? Write to postmaster@example.org with id K7Q2MX4D`

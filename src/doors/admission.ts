@@ -21,7 +21,7 @@ interface Client {
 }
 
 const WINDOW_MS = 60_000;
-// What a flood from ever new addresses can make us remember; past it old windows are dropped first.
+// What a flood from ever new addresses can make us remember; past it the oldest windows are dropped.
 const MAX_CLIENTS = 100_000;
 
 /** Counts connections, in all and by client network (C5). Every `admit` that is answered `welcome` wants one `release`. */
@@ -42,7 +42,7 @@ export class Admission {
     const key = clientKey(address, limits);
     let client = this.#clients.get(key);
     if (client === undefined) {
-      if (this.#clients.size >= MAX_CLIENTS) this.forgetIdle(nowMs);
+      if (this.#clients.size >= MAX_CLIENTS) this.#forgetOldest();
       client = { open: 0, recent: 0, windowMs: nowMs };
       this.#clients.set(key, client);
     }
@@ -62,6 +62,14 @@ export class Admission {
     const client = this.#clients.get(clientKey(address, limits));
     this.#open--;
     if (client !== undefined) client.open--;
+  }
+
+  #forgetOldest(): void {
+    for (const [key, client] of this.#clients) {
+      if (client.open > 0) continue;
+      this.#clients.delete(key);
+      return;
+    }
   }
 
   /** Forgets clients without connections whose minute is over. */

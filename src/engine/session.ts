@@ -22,6 +22,7 @@ import type { Mailbox, ReversePath } from '../mail/mailbox.ts';
 import type { Reply } from '../mail/reply.ts';
 import { confirmedNames, iprev } from '../msgauth/iprev.ts';
 import { CLIENT_GONE, climb, hasRungs } from './judge.ts';
+import { Steps } from './steps.ts';
 
 export interface SessionWorld {
   readonly policy: Policy;
@@ -40,12 +41,7 @@ export class Session {
   #gone: AbortController | undefined;
   #ended = false;
   #facts: SessionFacts;
-  /** Steps of the connection, of HELO, and of the transaction: each holds for as long as its facts do. */
-  readonly #steps: Record<'connect' | 'helo' | 'transaction', Map<string, Step>> = {
-    connect: new Map(),
-    helo: new Map(),
-    transaction: new Map(),
-  };
+  readonly #steps = new Steps();
   #transaction: Transaction | undefined;
   /** Set by the verdict of a stage before MAIL. */
   #refused: (Verdict & { kind: 'refuse' | 'defer' }) | undefined;
@@ -54,7 +50,18 @@ export class Session {
 
   constructor(world: SessionWorld, opening: Opening) {
     this.#world = world;
-    this.#facts = { id: world.newId(), startedAtMs: world.nowMs(), violations: [], ...opening };
+    // All fields stand in one literal, here and in what is made for every transaction: spreading costs more than judging.
+    this.#facts = {
+      id: world.newId(),
+      door: opening.door,
+      startedAtMs: world.nowMs(),
+      client: opening.client,
+      server: opening.server,
+      tls: opening.tls,
+      helo: undefined,
+      authenticated: undefined,
+      violations: [],
+    };
   }
 
   get facts(): SessionFacts {
@@ -109,15 +116,14 @@ export class Session {
 
   helo(verb: 'HELO' | 'EHLO' | 'LHLO', name: string): Verdict | Promise<Verdict> {
     this.#facts = { ...this.#facts, helo: { verb, name } };
-    this.#steps.helo.clear();
+    this.#steps.forgetHelo();
     return this.#early('helo');
   }
 
   /** RFC 3207 4.2: all that was learnt from the client before, its HELO above all, is forgotten. */
   startedTls(tls: NonNullable<SessionFacts['tls']>): void {
-    const { helo: _forgotten, ...kept } = this.#facts;
-    this.#facts = { ...kept, tls };
-    this.#steps.helo.clear();
+    this.#facts = { ...this.#facts, helo: undefined, tls };
+    this.#steps.forgetHelo();
   }
 
   authenticated(authenticated: NonNullable<SessionFacts['authenticated']>): void {
@@ -126,7 +132,7 @@ export class Session {
 
   mail(reversePath: ReversePath, parameters: MailParameters): Verdict | Promise<Verdict> {
     const { nowMs, newId } = this.#world;
-    this.#steps.transaction.clear();
+    this.#steps.forgetTransaction();
     this.#transactions++;
     this.#transaction = {
       facts: { id: newId(), startedAtMs: nowMs(), reversePath, parameters, recipients: [] },
@@ -156,9 +162,10 @@ export class Session {
       ) {
         return { kind: 'other-transaction' };
       }
-      const rcptSteps = new Map<string, Step>();
-      return after(this.#climb('rcpt', facts, treatment, rcptSteps), (standing) => {
-        for (const step of rcptSteps.values()) transaction.rcptSteps.push(this.#withEffect(step, treatment));
+      this.#steps.forgetRecipient();
+      return after(this.#climb('rcpt', facts, treatment), (standing) => {
+        for (const step of this.#steps.recipient)
+          transaction.rcptSteps.push(this.#withEffect(step, treatment));
         transaction.standing = standing;
         const violationsSeen = facts.session.violations.length;
         transaction.judging = { treatment, verdict: standing.verdict, violationsSeen };
@@ -241,29 +248,15 @@ export class Session {
     });
   }
 
-  #climb(
-    stage: Stage,
-    facts: Facts,
-    treatment: Treatment,
-    rcptSteps?: Map<string, Step>,
-  ): Standing | Promise<Standing> {
+  #climb(stage: Stage, facts: Facts, treatment: Treatment): Standing | Promise<Standing> {
     const { policy, ports } = this.#world;
-    const mapOf = ({ check }: ConfiguredCheck) =>
-      check.stage === 'connect' || check.stage === 'helo'
-        ? this.#steps[check.stage]
-        : check.stage === 'rcpt' && rcptSteps !== undefined
-          ? rcptSteps
-          : this.#steps.transaction;
     return climb({
       policy,
       ports,
       stage,
       facts,
       treatment,
-      steps: {
-        get: (configured) => mapOf(configured).get(configured.check.name),
-        set: (configured, step) => void mapOf(configured).set(configured.check.name, step),
-      },
+      steps: this.#steps,
       signature: { contact: policy.site.contact, id: facts.transaction?.id ?? facts.session.id },
       signal: () => this.signal,
     });
@@ -314,13 +307,9 @@ export class Session {
     const outcome = overall(recipients, final, deciding);
     const reply = final ?? (deciding !== undefined ? deciding.reply : undefined);
     const decided = outcome === 'accepted' || outcome === 'relayed' ? undefined : deciding;
-    const steps: Step[] = [];
-    for (const map of [this.#steps.connect, this.#steps.helo]) {
-      for (const step of map.values()) steps.push(this.#withEffect(step, treatment));
-    }
-    if (transaction !== undefined) {
-      for (const step of this.#steps.transaction.values()) steps.push(this.#withEffect(step, treatment));
-    }
+    const steps = this.#steps.all(transaction !== undefined);
+    for (const [i, step] of steps.entries()) steps[i] = this.#withEffect(step, treatment);
+    if (transaction !== undefined) steps.push(...transaction.rcptSteps);
     return {
       id: transaction?.facts.id ?? this.#facts.id,
       sessionId: this.#facts.id,
@@ -332,7 +321,7 @@ export class Session {
           ? undefined
           : { reversePath: transaction.facts.reversePath, parameters: transaction.facts.parameters },
       recipients,
-      steps: transaction === undefined ? steps : [...steps, ...transaction.rcptSteps],
+      steps,
       exemption: treatment.exemptions[0],
       outcome,
       reply,
@@ -345,6 +334,7 @@ export class Session {
   }
 
   #withEffect(step: Step, treatment: Treatment): Step {
+    if (step.findings.every(isUneventful)) return step;
     const configured = this.#world.policy.checks.find(({ check }) => check.name === step.check);
     if (configured === undefined) return step;
     const action = strongest(step.findings, configured, treatment);
@@ -389,6 +379,10 @@ function overall(
   if (recipients.some((r) => r.reply.code < 400)) return 'abandoned';
   return deciding === undefined ? 'abandoned' : outcomeOf(deciding.reply);
 }
+
+// What most steps come to. A pass that carries a weight speaks for the client.
+const isUneventful = ({ result, weight }: Finding): boolean =>
+  result === 'none' || (result === 'pass' && weight === undefined);
 
 const STRENGTH: readonly Step['action'][] = ['none', 'observe', 'go-on', 'tag', 'suspect', 'defer', 'refuse'];
 

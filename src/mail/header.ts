@@ -23,14 +23,17 @@ export function headerEnd(bytes: Buffer, complete: boolean): number | undefined 
     if (bytes[at] === CR && bytes[at + 1] === LF) return at;
     const lf = bytes.indexOf(LF, at);
     if (lf < 0) return complete ? endOfLine(bytes, at, bytes.length) : undefined;
-    if (!isContinuation(bytes, at) && fieldNameEnd(bytes, at, lf) === undefined) return at;
+    if (!continues(bytes, at) && fieldNameEnd(bytes, at, lf) === undefined) return at;
     at = lf + 1;
   }
   return complete ? bytes.length : undefined;
 }
 
+// White space on the very first line continues nothing: taken as header it would continue a field that is put on top.
+const continues = (bytes: Buffer, at: number): boolean => at > 0 && isContinuation(bytes, at);
+
 function endOfLine(bytes: Buffer, at: number, end: number): number {
-  return isContinuation(bytes, at) || fieldNameEnd(bytes, at, end) !== undefined ? end : at;
+  return continues(bytes, at) || fieldNameEnd(bytes, at, end) !== undefined ? end : at;
 }
 
 /** The fields of a header that ends at `end`. Folded lines before the first field belong to none and are passed over. */

@@ -25,7 +25,9 @@ export function networkSet(texts: readonly string[]): NetworkSet {
   }
   const v4 = rangesOf(networks, 4);
   const v6 = rangesOf(networks, 6);
+  const size = v4.networks + v6.networks;
   const narrowest = (address: string): { ranges: Ranges; owner: number } | undefined => {
+    if (size === 0) return undefined; // spares most sets the parsing
     const ip = parseIp(address);
     if (ip === undefined) return undefined;
     const ranges = ip.family === 4 ? v4 : v6;
@@ -33,7 +35,7 @@ export function networkSet(texts: readonly string[]): NetworkSet {
     return owner === NOBODY ? undefined : { ranges, owner };
   };
   return {
-    size: v4.networks + v6.networks,
+    size,
     has: (address) => narrowest(address) !== undefined,
     find: (address) => narrowest(address)?.owner,
     findAll: (address) => {

@@ -10,15 +10,29 @@ export function reply(code: number, enhanced: string, ...lines: string[]): Reply
   return { code, enhanced, lines };
 }
 
+/** A reply that is given again and again: its text is made once. */
+export function constantReply(code: number, enhanced: string, ...lines: string[]): Reply {
+  const made = reply(code, enhanced, ...lines);
+  TEXTS.set(made, format(made));
+  return made;
+}
+
 export const isPositive = (r: Reply): boolean => r.code >= 200 && r.code < 400;
 export const isTransient = (r: Reply): boolean => r.code >= 400 && r.code < 500;
 export const isPermanent = (r: Reply): boolean => r.code >= 500 && r.code < 600;
+
+// Of the constant replies, by the reply itself: it is journalled as it is, so the text can be no field of it.
+const TEXTS = new WeakMap<Reply, string>();
 
 // RFC 5321 4.5.3.1.5: a reply line has at most 512 octets with its code and CRLF.
 const MAX_TEXT_OCTETS = 480;
 
 /** The reply's bytes as text with CRLF line ends. Whatever a line holds that could end it early or move a terminal is replaced. */
 export function formatReply(r: Reply): string {
+  return TEXTS.get(r) ?? format(r);
+}
+
+function format(r: Reply): string {
   const prefix = r.enhanced === '' ? '' : `${r.enhanced} `;
   const last = r.lines.length - 1;
   if (last <= 0) return `${r.code} ${prefix}${printable(r.lines[0] ?? '')}\r\n`;
@@ -29,9 +43,10 @@ export function formatReply(r: Reply): string {
 }
 
 // RFC 5321 4.2: textstring = 1*(%d09 / %d32-126). Replies quote what clients sent, so this is where it is made harmless.
-const UNPRINTABLE = /[^\t\x20-\x7e]/g;
+const UNPRINTABLE = /[^\t\x20-\x7e]/;
+const EVERY_UNPRINTABLE = /[^\t\x20-\x7e]/g;
 
 function printable(line: string): string {
-  const clean = UNPRINTABLE.test(line) ? line.replace(UNPRINTABLE, '?') : line;
+  const clean = UNPRINTABLE.test(line) ? line.replace(EVERY_UNPRINTABLE, '?') : line;
   return clean.length > MAX_TEXT_OCTETS ? clean.slice(0, MAX_TEXT_OCTETS) : clean;
 }

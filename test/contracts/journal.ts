@@ -179,7 +179,6 @@ export function journalContract(
       byCheck: [
         { check: 'fcrdns', asked: 2, failed: 1, temperror: 1, refused: 0, deferred: 1, tookMs: 7 },
         { check: 'helo', asked: 2, failed: 1, temperror: 0, refused: 1, deferred: 0, tookMs: 3 },
-        { check: 'recipients', asked: 0, failed: 0, temperror: 0, refused: 0, deferred: 0, tookMs: 0 },
       ],
     });
     const first = await journal.summary({ untilMs: 2000 });
@@ -190,20 +189,49 @@ export function journalContract(
   it('drops what is old, and all of it', async (t) => {
     const { journal, nowMs } = await morning(t);
     for (let i = 0; i < 1200; i++) journal.record(decision({ id: `old${i}`, atMs: 10 }));
+    journal.record(decision({ id: 'E', atMs: 120_000 }));
     nowMs(5000);
     assert.equal(await journal.expire(2500), 1202);
     assert.deepEqual(
       (await journal.find({})).map((d) => d.id),
-      ['D', 'C'],
+      ['E', 'D', 'C'],
     );
     assert.deepEqual(await journal.find({ recipient: 'example.com' }), []);
-    assert.equal((await journal.summary({})).byCheck.find((c) => c.check === 'helo')?.asked, 1);
+    assert.deepEqual(await journal.find({ id: 'old7' }), []);
+    // What the checks did is summed up by the minute, and goes by the minute.
+    const asked = async () => (await journal.summary({})).byCheck.find((c) => c.check === 'helo')?.asked;
+    assert.equal(await asked(), 1203);
+    nowMs(65_000);
+    assert.equal(await journal.expire(0), 2);
+    assert.equal(await asked(), 1);
+    nowMs(200_000);
+    assert.equal(await journal.expire(0), 1);
+    assert.equal(await asked(), undefined);
+    journal.record(decision({ id: 'F' }));
+    assert.deepEqual(
+      (await journal.find({ id: 'F' })).map((d) => d.id),
+      ['F'],
+    );
   });
 
-  it('keeps the first of two with the same id', async (t) => {
+  it('keeps both of two that chance gave the same id', async (t) => {
     const { journal } = await morning(t);
-    journal.record(decision({ id: 'A', atMs: 9000 }));
-    assert.deepEqual(await journal.find({ id: 'A' }), [MORNING[0]]);
-    assert.equal((await journal.summary({})).byCheck.find((c) => c.check === 'helo')?.asked, 2);
+    const other = decision({ id: 'A', atMs: 9000 });
+    journal.record(other);
+    assert.deepEqual(await journal.find({ id: 'A' }), [other, MORNING[0]]);
+  });
+
+  it('sums up the checks of the minutes that the span touches', async (t) => {
+    const { journal } = await morning(t);
+    for (const atMs of [59_999, 60_000, 119_999, 120_000]) journal.record(decision({ id: `m${atMs}`, atMs }));
+    for (const [sinceMs, untilMs, asked] of [
+      [60_000, 120_000, 2],
+      [61_000, 62_000, 2],
+      [0, 60_000, 3],
+      [0, 60_001, 5],
+    ] as const) {
+      const { byCheck } = await journal.summary({ sinceMs, untilMs });
+      assert.equal(byCheck.find((c) => c.check === 'helo')?.asked, asked, `${sinceMs} to ${untilMs}`);
+    }
   });
 }

@@ -1,121 +1,97 @@
-import type { Insertable, Kysely } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 import type { Decision, JournalQuery, JournalSpan, Summary } from '../../core/decision.ts';
-import { parseIp, parseNetwork, type Network } from '../../mail/ip.ts';
-import { mailboxKey } from '../../mail/mailbox.ts';
+import { parseNetwork } from '../../mail/ip.ts';
+import { unpacked } from './chunk.ts';
+import {
+  clientRange,
+  MINUTE_MS,
+  NAMES,
+  namesOf,
+  pathNames,
+  type Counts,
+  type DecisionRow,
+  type Name,
+} from './rows.ts';
 
 /**
- * The journal's tables and questions, in SQL that SQLite and PostgreSQL share. The decision itself is kept as it came,
- * as JSON; beside it stand only the columns that it is found by.
+ * The journal's tables and questions, in SQL that SQLite and PostgreSQL share (there `names.name` and
+ * `decisions.client` want COLLATE "C", for they are searched by range).
  */
 export interface Tables {
-  decisions: DecisionRow;
-  recipients: { decision: string; mailbox: string; domain: string };
-  asked: AskedRow;
+  /** In the order of recording. Small rows: a summary reads all of its span. */
+  decisions: DecisionRow & { readonly seq: number };
+  names: Name & { readonly seq: number };
+  /** The chunk whose first decision is `seq`; its others follow without a gap. */
+  bodies: { readonly seq: number; readonly body: Uint8Array };
+  counts: Readonly<Counts>;
 }
 
-interface DecisionRow {
-  id: string;
-  session_id: string;
-  at_ms: number;
-  client: string;
-  /** `<>`, or the mailbox's key; null where there was no MAIL. */
-  sender: string | null;
-  sender_domain: string | null;
-  outcome: string;
-  check_name: string | null;
-  size_octets: number;
-  tagged: number;
-  body: string;
-}
-
-/** One check's part in one decision, its steps added up. */
-interface AskedRow {
-  decision: string;
-  check_name: string;
-  asked: number;
-  failed: number;
-  temperror: number;
-  took_ms: number;
-}
-
+// Ids and mailboxes come in no order, and each index over them costs a page or so to write for each decision: one tree
+// has them all, and there is no other but those by time and by client, which few pages of are in use at a time.
+// Outcome and check are looked for newest first: what decides nothing for long is not worth an index.
 export const SQLITE_MIGRATIONS = [
   `CREATE TABLE decisions (
-     id TEXT PRIMARY KEY, session_id TEXT NOT NULL, at_ms INTEGER NOT NULL, client TEXT NOT NULL, sender TEXT,
-     sender_domain TEXT, outcome TEXT NOT NULL, check_name TEXT, size_octets INTEGER NOT NULL, tagged INTEGER NOT NULL,
-     body TEXT NOT NULL
+     seq INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, client TEXT NOT NULL, outcome TEXT NOT NULL, check_name TEXT,
+     size_octets INTEGER NOT NULL, tagged INTEGER NOT NULL
    );
    CREATE INDEX decisions_by_time ON decisions (at_ms);
-   CREATE INDEX decisions_by_session ON decisions (session_id);
-   CREATE INDEX decisions_by_client ON decisions (client, at_ms);
-   CREATE INDEX decisions_by_sender ON decisions (sender, at_ms);
-   CREATE INDEX decisions_by_sender_domain ON decisions (sender_domain, at_ms);
-   CREATE TABLE recipients (decision TEXT NOT NULL, mailbox TEXT NOT NULL, domain TEXT NOT NULL);
-   CREATE INDEX recipients_by_decision ON recipients (decision);
-   CREATE INDEX recipients_by_mailbox ON recipients (mailbox);
-   CREATE INDEX recipients_by_domain ON recipients (domain);
-   CREATE TABLE asked (
-     decision TEXT NOT NULL, check_name TEXT NOT NULL, asked INTEGER NOT NULL, failed INTEGER NOT NULL,
-     temperror INTEGER NOT NULL, took_ms REAL NOT NULL
-   );
-   CREATE INDEX asked_by_decision ON asked (decision);`,
+   CREATE INDEX decisions_by_client ON decisions (client);
+   CREATE TABLE names (
+     kind INTEGER NOT NULL, name TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (kind, name, seq)
+   ) WITHOUT ROWID;
+   CREATE TABLE bodies (seq INTEGER PRIMARY KEY, body BLOB NOT NULL);
+   CREATE TABLE counts (
+     minute INTEGER NOT NULL, check_name TEXT NOT NULL, asked INTEGER NOT NULL, failed INTEGER NOT NULL,
+     temperror INTEGER NOT NULL, refused INTEGER NOT NULL, deferred INTEGER NOT NULL, took_ms REAL NOT NULL,
+     PRIMARY KEY (minute, check_name)
+   ) WITHOUT ROWID;`,
 ];
 
-/** Below the number of parameters that SQLite takes in one statement (32,766). */
-const ROWS_AT_ONCE = 500;
-
-export async function insertDecisions(db: Kysely<Tables>, decisions: readonly Decision[]): Promise<void> {
-  // The same id twice would be the same decision handed in twice: the first stands.
-  const byId = new Map(decisions.toReversed().map((d) => [d.id, d]));
-  await db.transaction().execute(async (trx) => {
-    const fresh: Decision[] = [];
-    for (const rows of slices([...byId.values()].map(decisionRow))) {
-      const inserted = await trx
-        .insertInto('decisions')
-        .values(rows)
-        .onConflict((c) => c.column('id').doNothing())
-        .returning('id')
-        .execute();
-      for (const { id } of inserted) fresh.push(...[byId.get(id)].filter((d) => d !== undefined));
-    }
-    for (const rows of slices(fresh.flatMap(recipientRows))) {
-      await trx.insertInto('recipients').values(rows).execute();
-    }
-    for (const rows of slices(fresh.flatMap(askedRows))) await trx.insertInto('asked').values(rows).execute();
-  });
-}
-
 export async function findDecisions(db: Kysely<Tables>, query: JournalQuery): Promise<Decision[]> {
-  let rows = db.selectFrom('decisions').select('body');
+  let rows = db.selectFrom('decisions').select('seq');
   const { id, client, sender, recipient, check, outcome, sinceMs, untilMs, limit } = query;
-  if (id !== undefined) rows = rows.where((w) => w.or([w('id', '=', id), w('session_id', '=', id)]));
+  const named = (kind: Name['kind'], first: string, last = first): void => {
+    rows = rows.where('seq', 'in', (w) =>
+      w
+        .selectFrom('names')
+        .select('names.seq')
+        .where('kind', '=', kind)
+        .where('name', '>=', first)
+        .where('name', '<=', last),
+    );
+  };
+  if (id !== undefined) named(NAMES.id, id);
   if (client !== undefined) {
     const network = parseNetwork(client);
     if (network.kind === 'bad') throw new Error(network.problem);
     const { first, last } = clientRange(network);
     rows = rows.where('client', '>=', first).where('client', '<=', last);
   }
-  if (sender !== undefined)
-    rows = rows.where(
-      sender === '<>' || sender.includes('@') ? 'sender' : 'sender_domain',
-      '=',
-      pathKey(sender),
-    );
-  if (recipient !== undefined) {
-    const column = recipient.includes('@') ? 'mailbox' : 'domain';
-    rows = rows.where('id', 'in', (w) =>
-      w.selectFrom('recipients').select('decision').where(column, '=', pathKey(recipient)),
-    );
+  for (const [kind, path] of [
+    [NAMES.sender, sender],
+    [NAMES.recipient, recipient],
+  ] as const) {
+    if (path === undefined) continue;
+    const { first, last } = pathNames(path);
+    named(kind, first, last);
   }
   if (check !== undefined) rows = rows.where('check_name', '=', check);
   if (outcome !== undefined) rows = rows.where('outcome', '=', outcome);
-  if (sinceMs !== undefined) rows = rows.where('at_ms', '>=', sinceMs);
-  if (untilMs !== undefined) rows = rows.where('at_ms', '<', untilMs);
+  // Where something rare is looked for, the index by time must not be walked for it: an expression keeps it out.
+  const isRare = id !== undefined || client !== undefined || sender !== undefined || recipient !== undefined;
+  const time = isRare ? sql<number>`(at_ms + 0)` : sql<number>`at_ms`;
+  if (sinceMs !== undefined) rows = rows.where(time, '>=', sinceMs);
+  if (untilMs !== undefined) rows = rows.where(time, '<', untilMs);
   const found = await rows
-    .orderBy('at_ms', 'desc')
-    .orderBy('id')
+    .orderBy(time, 'desc')
+    .orderBy('seq', 'desc')
     .limit(limit ?? 100)
     .execute();
-  return found.map((row) => JSON.parse(row.body) as Decision);
+  const texts = await textsOf(
+    db,
+    found.map((row) => row.seq),
+  );
+  return found.map(({ seq }) => JSON.parse(texts.get(seq) ?? '') as Decision);
 }
 
 export async function summarize(db: Kysely<Tables>, { sinceMs, untilMs }: JournalSpan): Promise<Summary> {
@@ -125,10 +101,9 @@ export async function summarize(db: Kysely<Tables>, { sinceMs, untilMs }: Journa
     .selectFrom('decisions')
     .where('at_ms', '>=', since)
     .where('at_ms', '<', until)
-    .groupBy(['outcome', 'check_name', 'tagged'])
+    .groupBy(['outcome', 'tagged'])
     .select([
       'outcome',
-      'check_name',
       'tagged',
       (e) => e.fn.countAll<number | string>().as('n'),
       (e) => e.fn.sum<number | string>('size_octets').as('octets'),
@@ -140,17 +115,20 @@ export async function summarize(db: Kysely<Tables>, { sinceMs, untilMs }: Journa
     .where('at_ms', '<', until)
     .select((e) => e.fn.count<number | string>('client').distinct().as('n'))
     .executeTakeFirstOrThrow();
-  const asked = await db
-    .selectFrom('asked')
-    .innerJoin('decisions', 'decisions.id', 'asked.decision')
-    .where('at_ms', '>=', since)
-    .where('at_ms', '<', until)
-    .groupBy('asked.check_name')
+  // By the minute: the whole of those that the span begins and ends in.
+  const checks = await db
+    .selectFrom('counts')
+    .where('minute', '>=', Math.floor(since / MINUTE_MS))
+    .where('minute', '<', Math.ceil(until / MINUTE_MS))
+    .groupBy('check_name')
+    .orderBy('check_name')
     .select((e) => [
-      'asked.check_name as check',
+      'check_name as check',
       e.fn.sum<number | string>('asked').as('asked'),
       e.fn.sum<number | string>('failed').as('failed'),
       e.fn.sum<number | string>('temperror').as('temperror'),
+      e.fn.sum<number | string>('refused').as('refused'),
+      e.fn.sum<number | string>('deferred').as('deferred'),
       e.fn.sum<number | string>('took_ms').as('took'),
     ])
     .execute();
@@ -158,10 +136,7 @@ export async function summarize(db: Kysely<Tables>, { sinceMs, untilMs }: Journa
   // PostgreSQL gives sums as text.
   const total = (of: (row: (typeof outcomes)[number]) => boolean): number =>
     outcomes.reduce((sum, row) => sum + (of(row) ? Number(row.n) : 0), 0);
-  const deciding = (check: string, outcome: string) =>
-    total((r) => r.check_name === check && r.outcome === outcome);
   const isDelivered = (r: (typeof outcomes)[number]) => r.outcome === 'accepted' || r.outcome === 'relayed';
-  const names = new Set([...asked.map((a) => a.check), ...outcomes.flatMap((r) => r.check_name ?? [])]);
   return {
     received: total(() => true),
     delivered: total((r) => r.outcome === 'accepted'),
@@ -173,107 +148,88 @@ export async function summarize(db: Kysely<Tables>, { sinceMs, untilMs }: Journa
     tagged: total((r) => isDelivered(r) && r.tagged === 1),
     deliveredOctets: outcomes.reduce((sum, r) => sum + (isDelivered(r) ? Number(r.octets) : 0), 0),
     clients: Number(clients.n),
-    byCheck: [...names].sort().map((check) => {
-      const sums = asked.find((a) => a.check === check);
-      return {
-        check,
-        asked: Number(sums?.asked ?? 0),
-        failed: Number(sums?.failed ?? 0),
-        temperror: Number(sums?.temperror ?? 0),
-        refused: deciding(check, 'refused'),
-        deferred: deciding(check, 'deferred'),
-        tookMs: Number(sums?.took ?? 0),
-      };
-    }),
+    byCheck: checks.map((c) => ({
+      check: c.check,
+      asked: Number(c.asked),
+      failed: Number(c.failed),
+      temperror: Number(c.temperror),
+      refused: Number(c.refused),
+      deferred: Number(c.deferred),
+      tookMs: Number(c.took),
+    })),
   };
 }
 
-/** Drops the oldest of what began before, at most `rows` of it; gives the number dropped. */
-export async function dropOld(db: Kysely<Tables>, beforeMs: number, rows: number): Promise<number> {
+/** Drops the oldest of what began before, at most `rows` of it; gives the number dropped. `dropName`: there are many. */
+export async function dropOld(
+  db: Kysely<Tables>,
+  dropName: (name: Name, seq: number) => void | Promise<void>,
+  { beforeMs, rows }: { readonly beforeMs: number; readonly rows: number },
+): Promise<number> {
   return db.transaction().execute(async (trx) => {
+    await trx
+      .deleteFrom('counts')
+      .where('minute', '<', Math.floor(beforeMs / MINUTE_MS))
+      .execute();
     const old = await trx
       .selectFrom('decisions')
-      .select('id')
+      .select('seq')
       .where('at_ms', '<', beforeMs)
       .orderBy('at_ms')
       .limit(rows)
       .execute();
-    const ids = old.map((row) => row.id);
-    if (ids.length === 0) return 0;
-    await trx.deleteFrom('recipients').where('decision', 'in', ids).execute();
-    await trx.deleteFrom('asked').where('decision', 'in', ids).execute();
-    await trx.deleteFrom('decisions').where('id', 'in', ids).execute();
-    return ids.length;
+    const seqs = old.map((row) => row.seq);
+    if (seqs.length === 0) return 0;
+    // A decision says itself by which names it is found: an index from decisions to names would cost each of them.
+    const chunks = new Map<number, number>();
+    for (const [seq, text] of await textsOf(trx, seqs, (first, size) => chunks.set(first, size))) {
+      for (const name of namesOf(JSON.parse(text) as Decision)) await dropName(name, seq);
+    }
+    await trx.deleteFrom('decisions').where('seq', 'in', seqs).execute();
+    for (const [first, size] of chunks) {
+      await trx
+        .deleteFrom('bodies')
+        .where('seq', '=', first)
+        .where((w) =>
+          w.not(
+            w.exists(
+              w
+                .selectFrom('decisions')
+                .select('decisions.seq')
+                .where('decisions.seq', '>=', first)
+                .where('decisions.seq', '<', first + size),
+            ),
+          ),
+        )
+        .execute();
+    }
+    return seqs.length;
   });
 }
 
-function decisionRow(d: Decision): Insertable<DecisionRow> {
-  const path = d.transaction?.reversePath;
-  return {
-    id: d.id,
-    session_id: d.sessionId,
-    at_ms: Math.round(d.atMs),
-    client: clientKey(d.session.client.address),
-    sender: path === undefined ? null : path === null ? '<>' : mailboxKey(path),
-    sender_domain: path?.domain ?? null,
-    outcome: d.outcome,
-    check_name: d.check ?? null,
-    size_octets: d.sizeOctets ?? 0,
-    tagged: d.steps.some((step) => step.action === 'tag' || step.action === 'suspect') ? 1 : 0,
-    body: JSON.stringify(d),
-  };
-}
-
-function recipientRows(d: Decision): Tables['recipients'][] {
-  return d.recipients.map(({ mailbox }) => ({
-    decision: d.id,
-    mailbox: mailboxKey(mailbox),
-    domain: mailbox.domain,
-  }));
-}
-
-function askedRows(d: Decision): AskedRow[] {
-  const rows = new Map<string, AskedRow>();
-  for (const { check, findings, tookMs } of d.steps) {
-    const row = rows.get(check) ?? {
-      decision: d.id,
-      check_name: check,
-      asked: 0,
-      failed: 0,
-      temperror: 0,
-      took_ms: 0,
-    };
-    row.asked++;
-    row.took_ms += tookMs;
-    if (findings.some((f) => f.result === 'fail')) row.failed++;
-    if (findings.some((f) => f.result === 'temperror')) row.temperror++;
-    rows.set(check, row);
+/** Whole chunks are read, so each is read once. */
+async function textsOf(
+  db: Kysely<Tables>,
+  seqs: readonly number[],
+  onChunk?: (first: number, size: number) => void,
+): Promise<Map<number, string>> {
+  const texts = new Map<number, string>();
+  let chunk: { readonly first: number; readonly lines: readonly string[] } | undefined;
+  for (const seq of seqs.toSorted((a, b) => a - b)) {
+    if (chunk === undefined || seq >= chunk.first + chunk.lines.length) {
+      const row = await db
+        .selectFrom('bodies')
+        .selectAll()
+        .where('seq', '<=', seq)
+        .orderBy('seq', 'desc')
+        .limit(1)
+        .executeTakeFirstOrThrow();
+      chunk = { first: row.seq, lines: unpacked(row.body) };
+      onChunk?.(chunk.first, chunk.lines.length);
+    }
+    const text = chunk.lines[seq - chunk.first];
+    if (text === undefined) throw new Error(`the journal has lost the text of decision ${seq}`);
+    texts.set(seq, text);
   }
-  return [...rows.values()];
-}
-
-/** Sorts as addresses do, so that a network is a range of keys: `4c0000207`. */
-function clientKey(address: string): string {
-  const ip = parseIp(address);
-  return ip === undefined ? address : `${ip.family}${ip.words.map(hex).join('')}`;
-}
-
-function clientRange({ base, prefix }: Network): { first: string; last: string } {
-  const last = base.words.map((word, i) => {
-    const fixed = Math.min(32, Math.max(0, prefix - 32 * i));
-    return fixed === 32 ? word : (word | (0xffff_ffff >>> fixed)) >>> 0;
-  });
-  return {
-    first: `${base.family}${base.words.map(hex).join('')}`,
-    last: `${base.family}${last.map(hex).join('')}`,
-  };
-}
-
-const hex = (word: number): string => word.toString(16).padStart(8, '0');
-
-/** What a postmaster types, as the rows have it. */
-const pathKey = (text: string): string => text.replace(/^\./, '').toLowerCase();
-
-function* slices<T>(rows: readonly T[]): Generator<readonly T[]> {
-  for (let i = 0; i < rows.length; i += ROWS_AT_ONCE) yield rows.slice(i, i + ROWS_AT_ONCE);
+  return texts;
 }

@@ -3,10 +3,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
+import type { Worker } from 'node:worker_threads';
 import { decision, journalContract } from '../../../test/contracts/journal.ts';
 import { onEnd } from '../../../test/program.ts';
 import { tempDir } from '../../../test/tempdir.ts';
-import { openJournal } from './sqlite.ts';
+import { openJournal, pauseMs } from './sqlite.ts';
 
 describe('the journal in SQLite', () => {
   journalContract(async (cleanup) => {
@@ -54,6 +55,62 @@ describe('the journal in SQLite', () => {
     other.close();
     journal.record(decision({ id: 'kept' }));
     assert.equal((await journal.find({})).length, 1);
+  });
+
+  it('starts its thread again when it died, and counts what was lost', async (t) => {
+    const file = join(await tempDir(t), 'journal.sqlite');
+    const threads: Worker[] = [];
+    const deaths: number[] = [];
+    const troubles: [string, number][] = [];
+    let started = Promise.withResolvers<undefined>();
+    const journal = openJournal(file, {
+      onTrouble: (reason, lost) => troubles.push([reason, lost]),
+      pauseMs: (n) => (deaths.push(n), 1),
+      onThread(thread) {
+        threads.push(thread);
+        started.resolve(undefined);
+      },
+    });
+    onEnd(t, () => journal.close());
+    await started.promise;
+    const dies = async () => {
+      started = Promise.withResolvers();
+      // Nothing else keeps this program up during the pause.
+      const up = setInterval(() => undefined, 1000);
+      await threads.at(-1)?.terminate();
+      await started.promise;
+      clearInterval(up);
+    };
+    journal.record(decision({ id: 'lost' }));
+    const unanswered = assert.rejects(journal.find({}), /thread/);
+    await dies();
+    await unanswered;
+    await dies();
+    assert.deepEqual(deaths, [1, 2]);
+    assert.deepEqual(troubles.map(([, lost]) => lost).sort(), [0, 0, 1]);
+    assert.deepEqual(journal.counts, { recorded: 0, dropped: 1 });
+    journal.record(decision({ id: 'kept' }));
+    assert.deepEqual(
+      (await journal.find({})).map((d) => d.id),
+      ['kept'],
+    );
+    await dies();
+    assert.deepEqual(deaths, [1, 2, 1]);
+  });
+
+  it('writes what waited for its dead thread when it closes', async (t) => {
+    const file = join(await tempDir(t), 'journal.sqlite');
+    const threads: Worker[] = [];
+    const journal = openJournal(file, { pauseMs: () => 1e8, onThread: (thread) => threads.push(thread) });
+    await threads[0]?.terminate();
+    journal.record(decision({ id: 'waited' }));
+    await assert.rejects(journal.find({}), /thread/);
+    await journal.close();
+    assert.deepEqual(journal.counts, { recorded: 1, dropped: 0 });
+  });
+
+  it('rests longer each time, up to a minute', () => {
+    assert.deepEqual([1, 2, 3, 7, 1000].map(pauseMs), [1000, 2000, 4000, 60_000, 60_000]);
   });
 
   it('says what is wrong with its file', async (t) => {

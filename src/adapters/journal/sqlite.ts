@@ -1,20 +1,28 @@
 import { Worker } from 'node:worker_threads';
 import type { Decision, Journal, JournalQuery, JournalSpan, Summary } from '../../core/decision.ts';
 import { openDatabase } from '../sqlite.ts';
+import { CHUNK, chunkText } from './chunk.ts';
 import { SQLITE_MIGRATIONS } from './queries.ts';
+import { count, decisionRow, namesOf, type Counts } from './rows.ts';
 import type { Answer, Numbered, Request } from './worker.ts';
+import type { Chunk } from './write.ts';
 
 export interface JournalOptions {
   readonly nowMs?: () => number;
-  /** Told when decisions could not be written; at most once for each batch. */
+  /** Told when decisions could not be written, at most once for each batch; and when the journal's thread died. */
   readonly onTrouble?: (reason: string, lost: number) => void;
   /** Decisions that may wait, here and on their way to the disk; some kilobytes each. What comes beyond is dropped. */
   readonly maxQueued?: number;
+  /** The pause before the thread is started for the nth time after it died (1 is the first). */
+  readonly pauseMs?: (deaths: number) => number;
+  /** For tests, which end it. */
+  readonly onThread?: (thread: Worker) => void;
 }
 
-const BATCH = 256;
 /** A decision can be lost for this long at a crash of the whole program. */
 const FLUSH_MS = 100;
+/** As many are written at once without waiting for the time; more where the disk is slower than the mail. */
+const BATCH = 1024;
 const DROP_ROWS = 500;
 
 /** Opens the journal, and makes it where there is none. Throws with the remedy where the file cannot be used. */
@@ -24,34 +32,43 @@ export function openJournal(file: string, options: JournalOptions = {}): Journal
   return new SqliteJournal(file, options);
 }
 
+/** A second, then twice as long each time, at most a minute: a full disk is not tried to death. */
+export function pauseMs(deaths: number): number {
+  return Math.min(60_000, 1000 * 2 ** Math.min(deaths - 1, 6));
+}
+
 interface Waiting {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
 
 class SqliteJournal implements Journal {
+  readonly #file: string;
   readonly #options: JournalOptions;
-  readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
+  /** Absent while it is dead and rests. */
+  #worker: Worker | undefined;
+  #deaths = 0;
+  #reason = '';
+  #rest: NodeJS.Timeout | undefined;
+  /** Not turned into text yet: that is done a chunk at a time, so that no dialogue waits for a whole batch of it. */
   #queue: Decision[] = [];
+  #chunks: Chunk[] = [];
+  #counts = new Map<string, Counts>();
+  /** Decisions in `#queue` and `#chunks`. */
+  #queued = 0;
   /** Handed to the worker and not answered for yet. */
   #underway = 0;
   #timer: NodeJS.Timeout | undefined;
   #lastNumber = 0;
   #recorded = 0;
   #dropped = 0;
-  /** Why nothing can be written any more. */
-  #ended: string | undefined;
+  #closed = false;
 
   constructor(file: string, options: JournalOptions) {
+    this.#file = file;
     this.#options = options;
-    // The build turns the names of imports, not of URLs.
-    const name = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
-    this.#worker = new Worker(new URL(name, import.meta.url), { workerData: { file } });
-    this.#worker.on('message', (answer: Answer) => this.#settle(answer));
-    this.#worker.on('error', (error) => this.#end(error instanceof Error ? error.message : String(error)));
-    this.#worker.on('exit', () => this.#end('the journal is closed'));
-    this.#worker.unref();
+    this.#start();
   }
 
   get counts(): Journal['counts'] {
@@ -59,31 +76,34 @@ class SqliteJournal implements Journal {
   }
 
   record(decision: Decision): void {
-    if (
-      this.#ended !== undefined ||
-      this.#queue.length + this.#underway >= (this.#options.maxQueued ?? 10_000)
-    ) {
+    if (this.#closed || this.#queued + this.#underway >= (this.#options.maxQueued ?? 10_000)) {
       this.#dropped++;
       return;
     }
+    this.#queued++;
     this.#queue.push(decision);
-    if (this.#queue.length >= BATCH) this.#flush();
-    else this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS).unref();
+    if (this.#queue.length >= CHUNK) this.#cutChunk();
+    if (this.#queued >= BATCH) this.#flush();
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#flush();
+    }, FLUSH_MS).unref();
   }
 
   async find(query: JournalQuery): Promise<readonly Decision[]> {
-    this.#flush();
+    this.#send();
     return (await this.#ask({ kind: 'find', query })) as Decision[];
   }
 
   async summary(span: JournalSpan): Promise<Summary> {
-    this.#flush();
+    this.#send();
     return (await this.#ask({ kind: 'summary', span })) as Summary;
   }
 
   async expire(keptMs: number): Promise<number> {
     const beforeMs = (this.#options.nowMs ?? Date.now)() - keptMs;
     let dropped = 0;
+    this.#send();
     for (;;) {
       // Each step is a request of its own, so that what is recorded meanwhile comes in between.
       const step = Number(await this.#ask({ kind: 'drop-old', beforeMs, rows: DROP_ROWS }));
@@ -93,60 +113,109 @@ class SqliteJournal implements Journal {
   }
 
   async close(): Promise<void> {
-    if (this.#ended !== undefined) return;
-    this.#flush();
-    const exited = new Promise((resolve) => this.#worker.once('exit', resolve));
-    await this.#ask({ kind: 'close' });
+    if (this.#closed) return;
+    // What waited for the thread to be started again is given one more chance.
+    if (this.#worker === undefined) this.#start();
+    this.#send();
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    const worker = this.#worker;
+    const exited = new Promise((resolve) => worker?.once('exit', resolve));
+    // Its death is told as trouble, and there is nothing left to close.
+    await this.#ask({ kind: 'close' }).catch(() => undefined);
     // Its last answer is in, so nothing else keeps the program up until it is gone.
-    this.#worker.ref();
+    worker?.ref();
     await exited;
   }
 
-  #flush(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const batch = this.#queue;
-    if (batch.length === 0) return;
+  #start(): void {
+    clearTimeout(this.#rest);
+    // The build turns the names of imports, not of URLs.
+    const name = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
+    const worker = new Worker(new URL(name, import.meta.url), { workerData: { file: this.#file } });
+    this.#worker = worker;
+    this.#reason = 'the journal’s thread ended';
+    worker.on('message', (answer: Answer) => this.#settle(answer));
+    worker.on('error', (error) => (this.#reason = error instanceof Error ? error.message : String(error)));
+    worker.on('exit', () => this.#died());
+    worker.unref();
+    this.#options.onThread?.(worker);
+  }
+
+  #died(): void {
+    this.#worker = undefined;
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { reject } of waiting) reject(new Error(this.#reason));
+    if (this.#closed) return;
+    this.#deaths++;
+    this.#options.onTrouble?.(this.#reason, 0);
+    const rest = (this.#options.pauseMs ?? pauseMs)(this.#deaths);
+    this.#rest = setTimeout(() => {
+      this.#start();
+      this.#send();
+    }, rest).unref();
+  }
+
+  #cutChunk(): void {
+    const decisions = this.#queue;
+    if (decisions.length === 0) return;
     this.#queue = [];
-    this.#underway += batch.length;
+    for (const d of decisions) count(d, this.#counts);
+    const rows = decisions.map((d) => ({ decision: decisionRow(d), names: namesOf(d) }));
+    this.#chunks.push({ text: chunkText(decisions), rows });
+  }
+
+  /** While one batch is being written the next one grows: the larger, the cheaper. */
+  #flush(): void {
+    if (this.#underway === 0) this.#send();
+  }
+
+  #send(): void {
+    if (this.#worker === undefined || this.#queued === 0) return;
+    this.#cutChunk();
+    const batch = { chunks: this.#chunks, counts: [...this.#counts.values()] };
+    const size = this.#queued;
+    this.#chunks = [];
+    this.#counts = new Map();
+    this.#queued = 0;
+    this.#underway += size;
     const settled = (lost: number) => {
-      this.#underway -= batch.length;
-      this.#recorded += batch.length - lost;
+      this.#underway -= size;
+      this.#recorded += size - lost;
       this.#dropped += lost;
+      // Its time came while this batch was being written.
+      if (this.#timer === undefined || this.#queued >= BATCH) this.#flush();
     };
-    this.#ask({ kind: 'record', text: JSON.stringify(batch) }).then(
-      () => settled(0),
+    this.#ask({ kind: 'record', batch }).then(
+      () => {
+        this.#deaths = 0;
+        settled(0);
+      },
       (error: unknown) => {
-        settled(batch.length);
-        this.#options.onTrouble?.(error instanceof Error ? error.message : String(error), batch.length);
+        settled(size);
+        this.#options.onTrouble?.(error instanceof Error ? error.message : String(error), size);
       },
     );
   }
 
   async #ask(request: Request): Promise<unknown> {
-    if (this.#ended !== undefined) throw new Error(this.#ended);
+    const worker = this.#worker;
+    if (worker === undefined || (this.#closed && request.kind !== 'close'))
+      throw new Error(this.#closed ? 'the journal is closed' : this.#reason);
     const number = ++this.#lastNumber;
     const answered = new Promise((resolve, reject) => this.#waiting.set(number, { resolve, reject }));
     // The program stays up for an answer it waits for, not for the journal as such.
-    this.#worker.ref();
-    this.#worker.postMessage({ number, request } satisfies Numbered);
+    worker.ref();
+    worker.postMessage({ number, request } satisfies Numbered);
     return answered;
   }
 
   #settle(answer: Answer): void {
     const waiting = this.#waiting.get(answer.number);
     this.#waiting.delete(answer.number);
-    if (this.#waiting.size === 0) this.#worker.unref();
+    if (this.#waiting.size === 0) this.#worker?.unref();
     if (answer.kind === 'done') waiting?.resolve(answer.value);
     else waiting?.reject(new Error(answer.reason));
-  }
-
-  #end(reason: string): void {
-    this.#ended ??= reason;
-    clearTimeout(this.#timer);
-    this.#dropped += this.#queue.length;
-    this.#queue = [];
-    for (const { reject } of this.#waiting.values()) reject(new Error(reason));
-    this.#waiting.clear();
   }
 }

@@ -4,21 +4,14 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Kysely } from 'kysely';
-import type { Decision, JournalQuery, JournalSpan } from '../../core/decision.ts';
+import type { JournalQuery, JournalSpan } from '../../core/decision.ts';
 import { openDatabase } from '../sqlite.ts';
-import {
-  dropOld,
-  findDecisions,
-  insertDecisions,
-  SQLITE_MIGRATIONS,
-  summarize,
-  type Tables,
-} from './queries.ts';
+import { dropOld, findDecisions, SQLITE_MIGRATIONS, summarize, type Tables } from './queries.ts';
 import { sqliteDialect } from './sqlite-dialect.ts';
+import { createWriter, type Batch, type Writer } from './write.ts';
 
 export type Request =
-  /** Decisions as one JSON text: that is what handing them over costs the other thread. */
-  | { readonly kind: 'record'; readonly text: string }
+  | { readonly kind: 'record'; readonly batch: Batch }
   | { readonly kind: 'find'; readonly query: JournalQuery }
   | { readonly kind: 'summary'; readonly span: JournalSpan }
   | { readonly kind: 'drop-old'; readonly beforeMs: number; readonly rows: number }
@@ -36,16 +29,17 @@ export type Answer =
 const port = parentPort;
 if (port === null) throw new Error('the journal runs as a worker');
 
-async function answer(db: Kysely<Tables>, request: Request): Promise<unknown> {
+async function answer(request: Request): Promise<unknown> {
   switch (request.kind) {
     case 'record':
-      return insertDecisions(db, JSON.parse(request.text) as Decision[]);
+      writer().write(request.batch);
+      return undefined;
     case 'find':
       return findDecisions(db, request.query);
     case 'summary':
       return summarize(db, request.span);
     case 'drop-old':
-      return dropOld(db, request.beforeMs, request.rows);
+      return dropOld(db, (name, seq) => writer().dropName(name, seq), request);
     case 'close':
       return db.destroy();
     default:
@@ -53,14 +47,23 @@ async function answer(db: Kysely<Tables>, request: Request): Promise<unknown> {
   }
 }
 
-// What fails here ends the thread, and with it the journal: the other side is told by the thread's error.
+// What fails here ends the thread; the other side is told by the thread's error, and starts it again.
 const { file } = workerData as { readonly file: string };
-const db = new Kysely<Tables>({ dialect: sqliteDialect(openDatabase(file, SQLITE_MIGRATIONS)) });
+const sqlite = openDatabase(file, SQLITE_MIGRATIONS);
+// The pages that new rows fall on are few and change with each batch: kept in memory (32 MiB), and copied from the log
+// into the database once in 16 MiB, most of their changes cost nothing.
+sqlite.exec(
+  'PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 67108864;',
+);
+// Prepared when first needed: a reader needs none, and what is wrong with a table costs its batch, not the thread.
+let prepared: Writer | undefined;
+const writer = (): Writer => (prepared ??= createWriter(sqlite));
+const db = new Kysely<Tables>({ dialect: sqliteDialect(sqlite) });
 let last = Promise.resolve();
 port.on('message', ({ number, request }: Numbered) => {
   last = last.then(async () => {
     try {
-      const value = await answer(db, request);
+      const value = await answer(request);
       port.postMessage({ number, kind: 'done', value } satisfies Answer);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

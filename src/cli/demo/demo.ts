@@ -125,5 +125,8 @@ reason = "the gardeners' list"
 zone   = "bl.demo.example"
 weight = 8
 codes  = ["127.0.0.2-11"]
+
+[checks.sender-mx.actions]
+bogus = "observe"                        # all hosts here live in addresses for documentation, which no real host has
 `;
 }

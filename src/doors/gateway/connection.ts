@@ -17,6 +17,7 @@ import type { AuthExchange, AuthStep } from '../../wire/smtp/auth.ts';
 import { beginAuth, continueAuth } from '../../wire/smtp/auth.ts';
 import type { EndOfMessage, ServerEvent } from '../../wire/smtp/events.ts';
 import { ServerProtocol } from '../../wire/smtp/server.ts';
+import { greetingOf, offerOf } from './offer.ts';
 import { addedFields, onward, readHeader } from './onward.ts';
 import { BackendTransaction } from './transaction.ts';
 import type { GatewaySettings, GatewayWorld, IncomingContent } from './world.ts';
@@ -37,6 +38,8 @@ export interface ConnectionOpening {
 }
 
 export class Connection {
+  /** Among the open connections: see `Connections`. */
+  place = 0;
   readonly #world: GatewayWorld;
   readonly #settings: GatewaySettings;
   readonly #protocol: ServerProtocol;
@@ -58,6 +61,7 @@ export class Connection {
   #greetTimer: NodeJS.Timeout | undefined;
   #endPause: (() => void) | undefined;
   #backend: BackendTransaction | undefined;
+  #refusedAtData: Reply | undefined;
   #content: IncomingContent | undefined;
   #auth: AuthExchange | undefined;
   #authFailures = 0;
@@ -77,19 +81,19 @@ export class Connection {
     this.#onEnd = onEnd;
     this.#startedMs = world.nowMs();
     const granted = settings.lenient.find((l) => l.clients.has(opening.client.address));
-    const { smtputf8, dsn } = settings.backendFor(ANYONE).capabilities();
     const secured = socket instanceof TLSSocket;
     this.#protocol = new ServerProtocol({
-      offer: { ...settings.offer, starttls: opening.tls === 'starttls', smtputf8, dsn },
+      offer: offerOf(settings, opening.tls === 'starttls', settings.backendFor(ANYONE).capabilities()),
       limits: settings.protocolLimits,
       tls: secured,
       lenientPaths: granted?.envelope ?? false,
       allowPipelining: granted?.pipelining ?? false,
     });
+    const { dns, store, lists, zones } = settings.ports;
     this.#session = new Session(
       {
         policy: settings.policy,
-        ports: { ...settings.ports, recipients: this },
+        ports: { dns, store, lists, zones, recipients: this },
         nowMs: world.nowMs,
         newId: world.newId,
       },
@@ -97,7 +101,7 @@ export class Connection {
         door: 'gateway',
         client: opening.client,
         server: opening.server,
-        ...(secured ? { tls: tlsFacts(socket) } : {}),
+        tls: secured ? tlsFacts(socket) : undefined,
       },
     );
     this.#listen(socket);
@@ -111,6 +115,14 @@ export class Connection {
   /** Begins the dialogue, with what came in front of it (behind a PROXY header). */
   start(early: Buffer | undefined): void {
     if (early !== undefined && early.length > 0) this.#receive(early);
+    try {
+      this.#begin();
+    } catch (error) {
+      this.#fault(error);
+    }
+  }
+
+  #begin(): void {
     const pauseMs = this.#settings.greetPauseMs;
     if (pauseMs === 0 || this.#session.exempt) {
       const greeted = this.#greet();
@@ -126,7 +138,7 @@ export class Connection {
             this.#greetTimer = setTimeout(resolve, pauseMs);
           });
         }
-        await this.#greet();
+        if (!this.#stopping) await this.#greet();
       })(),
     );
   }
@@ -151,6 +163,7 @@ export class Connection {
   /** Stops gracefully: a message that is being taken is taken, everyone else hears 421. */
   stop(): void {
     this.#stopping = true;
+    this.#endPause?.();
     if (!this.#busy && this.#protocol.state !== 'content') this.#close(this.#farewell());
   }
 
@@ -165,7 +178,7 @@ export class Connection {
 
   #listen(socket: Socket): void {
     socket.on('data', (bytes: Buffer) => this.#receive(bytes));
-    socket.on('error', () => undefined); // 'close' follows and says all there is to say
+    socket.on('error', IGNORED); // 'close' follows and says all there is to say
     socket.on('close', () => this.#closed());
   }
 
@@ -214,6 +227,8 @@ export class Connection {
 
   #waitForClient(): void {
     if (this.#busy) return;
+    // A command has its time from the last reply on: octets that trickle in buy none. Content has it from the last octets.
+    if (this.#deadlineMs !== 0 && this.#protocol.state !== 'content') return;
     const waitMs = this.#protocol.deadlineMs;
     this.#deadlineMs = waitMs === undefined ? 0 : this.#world.nowMs() + waitMs;
   }
@@ -291,7 +306,7 @@ export class Connection {
       // RFC 5321 3.1: a greeting that refuses is 554; one that defers is 421.
       if (verdict.kind === 'refuse') this.#close({ ...verdict.reply, code: 554 });
       else if (verdict.kind === 'defer') this.#close({ ...verdict.reply, code: 421 });
-      else this.#write(this.#protocol.greet(replies.greeting(this.#settings.policy.site.hostName)));
+      else this.#write(this.#protocol.greet(greetingOf(this.#settings)));
     });
   }
 
@@ -309,6 +324,7 @@ export class Connection {
     }
     return after(this.#session.mail(reversePath, parameters), (verdict) => {
       if (verdict.kind === 'go-on') {
+        this.#refusedAtData = undefined;
         this.#backend = new BackendTransaction(
           { reversePath, parameters },
           () => this.#identity(),
@@ -324,7 +340,11 @@ export class Connection {
   }
 
   #rcpt({ forwardPath: given, parameters }: ServerEvent & { kind: 'rcpt' }): void | Promise<void> {
-    const backend = this.#transaction();
+    const backend = this.#backend;
+    if (backend === undefined) {
+      this.#say(this.#overAtData());
+      return;
+    }
     // RFC 5321 4.5.1: <Postmaster> without a domain is ours.
     const forwardPath = given.domain === '' ? { ...given, domain: this.#ownDomain() } : given;
     const answer = (reply: Reply) => {
@@ -356,6 +376,10 @@ export class Connection {
   }
 
   async #data(): Promise<void> {
+    if (this.#backend === undefined) {
+      this.#say(this.#overAtData());
+      return;
+    }
     const verdict = await this.#session.data();
     if (this.#ended) return;
     if (verdict.kind === 'go-on') {
@@ -363,8 +387,15 @@ export class Connection {
       this.#say(replies.startInput());
       return;
     }
+    this.#refusedAtData = verdict.reply;
     this.#say(verdict.reply);
     this.#endTransaction(verdict.reply);
+  }
+
+  /** DATA was refused, which for the client ends nothing (RFC 5321 4.1.1.4): until RSET it hears the same again. */
+  #overAtData(): Reply {
+    if (this.#refusedAtData === undefined) throw new Error('no transaction is open');
+    return this.#refusedAtData;
   }
 
   #take(bytes: Buffer): Promise<void> | undefined {
@@ -390,8 +421,8 @@ export class Connection {
     } finally {
       this.#delivering = false;
       content?.dispose();
+      if (this.#ended) this.#endSession();
     }
-    if (this.#ended) this.#endSession();
   }
 
   async #deliver(event: EndOfMessage, content: IncomingContent | undefined): Promise<Reply> {
@@ -531,6 +562,7 @@ export class Connection {
 
   #write(text: string): void {
     if (this.#ended || text === '') return;
+    this.#deadlineMs = 0;
     this.#socket.write(text, 'latin1');
     if (this.#socket.writableLength > MAX_UNREAD_OCTETS) this.#socket.destroy();
   }
@@ -538,20 +570,25 @@ export class Connection {
   /** Says the last word and lets go. */
   #close(last?: Reply): void {
     if (this.#ended) return;
-    if (last !== undefined) {
-      const text =
-        this.#protocol.state === 'connected' ? this.#protocol.greet(last) : this.#protocol.reply(last);
-      if (text !== '') this.#socket.write(text, 'latin1');
-    }
-    this.#settle(last);
-    this.#socket.end();
+    this.#socket.end(last === undefined ? '' : this.#protocol.reply(last), 'latin1');
     this.#socket.resume();
+    this.#settle(last);
     this.#deadlineMs = this.#world.nowMs() + LINGER_MS;
   }
 
   #closed(): void {
+    this.#letGo();
     this.#settle();
     this.#onEnd();
+  }
+
+  /**
+   * A closed socket that the collector has moved to the old generation keeps what its listeners can reach, which in the end is every
+   * session after it, until the next full collection.
+   */
+  #letGo(): void {
+    this.#socket.removeAllListeners();
+    this.#socket.on('error', IGNORED);
   }
 
   #settle(last?: Reply): void {
@@ -571,6 +608,8 @@ export class Connection {
     if (decision !== undefined) this.#world.record(decision);
   }
 }
+
+const IGNORED = (): void => undefined;
 
 // EHLO comes before any recipient is known: what the default backend can take is what is offered.
 const ANYONE: Mailbox = { local: 'postmaster', domain: '' };

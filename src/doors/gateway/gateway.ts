@@ -13,6 +13,7 @@ import type { Listener } from '../listener.ts';
 import { listen } from '../listener.ts';
 import type { ConnectionOpening } from './connection.ts';
 import { Connection, serverSide } from './connection.ts';
+import { Connections } from './connections.ts';
 import type { GatewayListener, GatewayWorld } from './world.ts';
 
 // How often deadlines are looked at: they are minutes long, and 10,000 connections are looked at in well under a millisecond.
@@ -31,7 +32,7 @@ const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
 export class Gateway {
   readonly #world: GatewayWorld;
   readonly #admission = new Admission();
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new Connections();
   /** Sockets that have not yet become connections: behind a PROXY header or in a TLS handshake. */
   readonly #opening = new Set<Socket>();
   readonly #doors = new Map<string, Door>();
@@ -82,7 +83,7 @@ export class Gateway {
   async stop(): Promise<void> {
     for (const { listener } of this.#doors.values()) await listener.close();
     for (const socket of this.#opening) socket.destroy();
-    for (const connection of this.#connections) connection.stop();
+    for (const connection of this.#connections.all()) connection.stop();
     if (this.#connections.size > 0) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, this.#world.settings().limits.drainTimeoutMs);
@@ -92,7 +93,7 @@ export class Gateway {
         };
       });
     }
-    for (const connection of this.#connections) connection.cut();
+    for (const connection of this.#connections.all()) connection.cut();
     clearInterval(this.#timer);
   }
 
@@ -201,7 +202,7 @@ export class Gateway {
     const nowMs = this.#world.nowMs();
     const { limits } = this.#world.settings();
     const stressed = this.#admission.stressed(limits);
-    for (const connection of this.#connections) {
+    for (const connection of this.#connections.all()) {
       if (stressed) connection.tighten(nowMs);
       connection.tick(nowMs);
     }
@@ -210,8 +211,11 @@ export class Gateway {
 }
 
 function endpoint(address: string | undefined, port: number | undefined) {
-  const canonical = address === undefined ? undefined : canonicalAddress(address.replace(/%.*$/, ''));
-  return canonical === undefined || port === undefined ? undefined : { address: canonical, port };
+  if (address === undefined || port === undefined) return undefined;
+  // The system writes IPv4 in the one form there is.
+  if (!address.includes(':')) return { address, port };
+  const canonical = canonicalAddress(address.replace(/%.*$/, ''));
+  return canonical === undefined ? undefined : { address: canonical, port };
 }
 
 /** Said before a connection is built: whoever is one too many costs one write. */

@@ -48,9 +48,15 @@ export async function readHeader(
 function authservId(value: string): string {
   let depth = 0;
   let word = '';
+  let quotedPair = false;
   for (const c of value) {
-    if (c === '(') depth++;
-    else if (c === ')') depth--;
+    // RFC 5322 3.2.1: a parenthesis behind a backslash neither opens nor ends a comment.
+    if (quotedPair) {
+      quotedPair = false;
+      if (depth === 0) word += c;
+    } else if (c === '\\') quotedPair = true;
+    else if (c === '(') depth++;
+    else if (c === ')') depth = Math.max(0, depth - 1);
     else if (depth > 0) continue;
     else if (c === ';' || c === ' ' || c === '\t') {
       if (word !== '') break;
@@ -111,7 +117,7 @@ export function addedFields(t: TraceFacts): string {
   const recipient = only === undefined ? '' : `\r\n\tfor <${safe(formatMailbox(only))}>`;
   const marks = t.tags.length === 0 ? '' : `;\r\n\ttags=${t.tags.join(',')}`;
   return (
-    `Received: from ${safe(session.helo?.name ?? 'unknown')} (${t.hostName ?? 'unknown'} [${address}])${tls}\r\n` +
+    `Received: from ${safe(session.helo?.name ?? 'unknown')} (${safe(t.hostName ?? 'unknown')} [${address}])${tls}\r\n` +
     `\tby ${t.by} (Postern) with ${protocolName(session, transaction)} id ${transaction.id}${recipient};\r\n` +
     `\t${dateTime(t.nowMs)}\r\n` +
     `X-Postern: id=${transaction.id}; suspicion=${Math.round(t.suspicion * 100) / 100}${marks}\r\n`

@@ -80,6 +80,8 @@ export class BackendTransaction implements RecipientsPort {
   }
 
   async #rcpt(recipient: Mailbox, parameters: RcptParameters, signal: AbortSignal): Promise<BackendAnswer> {
+    // Those before it were all refused, perhaps by another backend.
+    if (this.#taken === 0 && this.#backend !== this.#backendFor(recipient)) this.abort();
     if (this.#delivery === undefined) {
       const begun = await this.#begin(recipient, signal);
       if (isFailure(begun)) return begun;

@@ -1,4 +1,4 @@
-import { reply, type Reply } from '../../mail/reply.ts';
+import { constantReply, type Reply } from '../../mail/reply.ts';
 import type { EhloOffer } from './events.ts';
 
 /**
@@ -12,5 +12,5 @@ export function ehloReply(offer: EhloOffer): Reply {
   if (offer.auth.length > 0) lines.push(`AUTH ${offer.auth.join(' ')}`);
   if (offer.smtputf8) lines.push('SMTPUTF8');
   if (offer.dsn) lines.push('DSN');
-  return reply(250, '', ...lines);
+  return constantReply(250, '', ...lines);
 }

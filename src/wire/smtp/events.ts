@@ -17,7 +17,7 @@
  *                                     its code moves the session on. 421 is allowed at any time and ends the session.
  *                                     Empty once the session is closed. Throws when no answer is due, or
  *                                     its event was not taken yet (misuse)
- *   helloReply(greeting?: string): Reply   250 for the last `hello`: bare for HELO, with the extensions for EHLO
+ *   helloReply(): Reply   250 for the last `hello`: bare for HELO, with the extensions for EHLO
  *   limits: ServerLimits              may be exchanged at any time, for tighter ones under stress
  *   readonly state: ServerState       'closed': write what reply() gave, then end the connection
  *   readonly wantsReply: boolean      the door owes an answer (also before greet)

@@ -82,18 +82,32 @@ export class Input {
       return undefined;
     }
     this.#at = lf + 1;
-    if (this.#skipping || lf + 1 - start > lineLimit(bytes, start, limits, response)) {
+    if (this.#skipping || isTooLong(lf + 1 - start, bytes, start, limits, response)) {
       this.#skipping = false;
       return { kind: 'error', error: 'line-too-long' };
     }
-    if (lf === start || bytes.indexOf(CR, start) !== lf - 1) return { kind: 'error', error: 'bare-newline' };
+    if (lf === start || bytes[lf - 1] !== CR) return { kind: 'error', error: 'bare-newline' };
     const text = bytes.toString('latin1', start, lf - 1);
     if (!UNPRINTABLE.test(text)) return { kind: 'text', text };
+    if (text.includes('\r')) return { kind: 'error', error: 'bare-newline' };
     if (CONTROL.test(text) || !isUtf8(bytes.subarray(start, lf - 1))) {
       return { kind: 'error', error: 'binary-garbage' };
     }
     return { kind: 'text', text: bytes.toString('utf8', start, lf - 1) };
   }
+}
+
+/** Which limit holds is looked up only for a line that is past the narrowest. */
+function isTooLong(
+  octets: number,
+  bytes: Buffer,
+  start: number,
+  limits: LineLimits,
+  response: boolean,
+): boolean {
+  const { commandLineOctets, envelopeLineOctets, authLineOctets } = limits;
+  if (octets <= Math.min(commandLineOctets, envelopeLineOctets, authLineOctets)) return false;
+  return octets > lineLimit(bytes, start, limits, response);
 }
 
 function lineLimit(bytes: Buffer, start: number, limits: LineLimits, response: boolean): number {

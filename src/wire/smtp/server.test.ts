@@ -148,7 +148,7 @@ describe('a session', () => {
 });
 
 describe('the answer to hello', () => {
-  const lines = (p: ServerProtocol, greeting?: string) => p.helloReply(greeting).lines;
+  const lines = (p: ServerProtocol) => p.helloReply().lines;
   it('has the extensions for EHLO, never PIPELINING or CHUNKING', () => {
     const p = server();
     feed(p, [HELLO]);
@@ -161,7 +161,6 @@ describe('the answer to hello', () => {
       'SMTPUTF8',
       'DSN',
     ]);
-    assert.equal(lines(p, 'greets you')[0], 'mx.example.org greets you');
   });
   it('offers AUTH only inside TLS and only once', () => {
     const p = server({ tls: true, offer: { sizeOctets: 0, smtputf8: false, dsn: false } });

@@ -152,23 +152,19 @@ export class ServerProtocol {
     return formatReply(answer);
   }
 
-  /** 250 for the last `hello`. `greeting` follows the host name. */
-  helloReply(greeting?: string): Reply {
-    const { hostName } = this.#options.offer;
-    const first = greeting === undefined ? hostName : `${hostName} ${greeting}`;
-    if (this.#helloVerb === 'HELO') return reply(250, '', first);
-    const { lines } = ehloReply(this.#offer());
-    return reply(250, '', first, ...lines.slice(1));
-  }
-
-  /** What is offered now: STARTTLS only outside TLS (RFC 3207 4.2), AUTH only inside and once (RFC 4954 4). */
-  #offer(): EhloOffer {
+  /** 250 for the last `hello`. */
+  helloReply(): Reply {
     const { offer } = this.#options;
-    return {
+    if (this.#helloVerb === 'HELO') return reply(250, '', offer.hostName);
+    const stage = !this.#secured ? 'plain' : this.#authenticated ? 'authenticated' : 'secured';
+    let made = EHLO_REPLIES.get(offer);
+    if (made === undefined) EHLO_REPLIES.set(offer, (made = {}));
+    // STARTTLS only outside TLS (RFC 3207 4.2), AUTH only inside and once (RFC 4954 4).
+    return (made[stage] ??= ehloReply({
       ...offer,
-      starttls: offer.starttls && !this.#secured,
-      auth: this.#secured && !this.#authenticated ? offer.auth : [],
-    };
+      starttls: offer.starttls && stage === 'plain',
+      auth: stage === 'secured' ? offer.auth : [],
+    }));
   }
 
   #advance(due: Due, code: number): void {
@@ -385,6 +381,9 @@ export class ServerProtocol {
     };
   }
 }
+
+// Connections of one configuration share their offer, and so the replies made from it.
+const EHLO_REPLIES = new WeakMap<EhloOffer, Partial<Record<'plain' | 'secured' | 'authenticated', Reply>>>();
 
 // RFC 3207 4.
 const OUTSIDE_TLS: ReadonlySet<Verb> = new Set<Verb>(['EHLO', 'NOOP', 'STARTTLS', 'QUIT']);

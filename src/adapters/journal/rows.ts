@@ -1,0 +1,119 @@
+import type { Decision } from '../../core/decision.ts';
+import { parseIp, type Network } from '../../mail/ip.ts';
+import type { Mailbox } from '../../mail/mailbox.ts';
+
+/** What is taken out of a decision when it is recorded: the columns it is found and summed up by, and its names. */
+export interface DecisionRow {
+  readonly at_ms: number;
+  readonly client: string;
+  readonly outcome: string;
+  readonly check_name: string | null;
+  readonly size_octets: number;
+  readonly tagged: number;
+}
+
+/** A key that few decisions share. */
+export interface Name {
+  readonly kind: NameKind;
+  readonly name: string;
+}
+
+/** Numbers, because they stand in every row: a decision's or its session's id, its reverse-path, a forward-path. */
+export const NAMES = { id: 1, sender: 2, recipient: 3 } as const;
+export type NameKind = (typeof NAMES)[keyof typeof NAMES];
+
+/** What one check did in the decisions that began in one minute. */
+export interface Counts {
+  readonly minute: number;
+  readonly check_name: string;
+  asked: number;
+  failed: number;
+  temperror: number;
+  refused: number;
+  deferred: number;
+  took_ms: number;
+}
+
+export const MINUTE_MS = 60_000;
+
+export function decisionRow(d: Decision): DecisionRow {
+  return {
+    at_ms: Math.round(d.atMs),
+    client: clientKey(d.session.client.address),
+    outcome: d.outcome,
+    check_name: d.check ?? null,
+    size_octets: d.sizeOctets ?? 0,
+    tagged: d.steps.some((step) => step.action === 'tag' || step.action === 'suspect') ? 1 : 0,
+  };
+}
+
+/** Without repetitions: each is one row. */
+export function namesOf(d: Decision): Name[] {
+  const names: Name[] = [{ kind: NAMES.id, name: d.id }];
+  if (d.sessionId !== d.id) names.push({ kind: NAMES.id, name: d.sessionId });
+  if (d.transaction !== undefined) {
+    const path = d.transaction.reversePath;
+    names.push({ kind: NAMES.sender, name: path === null ? '<>' : pathName(path) });
+  }
+  const recipients = new Set(d.recipients.map(({ mailbox }) => pathName(mailbox)));
+  for (const name of recipients) names.push({ kind: NAMES.recipient, name });
+  return names;
+}
+
+/** Adds what the decision's checks did to the sums of its minute. */
+export function count(d: Decision, sums: Map<string, Counts>): void {
+  const minute = Math.floor(d.atMs / MINUTE_MS);
+  const of = (check: string): Counts => {
+    const key = `${minute} ${check}`;
+    let counts = sums.get(key);
+    if (counts === undefined) {
+      const none = { asked: 0, failed: 0, temperror: 0, refused: 0, deferred: 0, took_ms: 0 };
+      sums.set(key, (counts = { minute, check_name: check, ...none }));
+    }
+    return counts;
+  };
+  for (const { check, findings, tookMs } of d.steps) {
+    const counts = of(check);
+    counts.asked++;
+    counts.took_ms += tookMs;
+    if (findings.some((f) => f.result === 'fail')) counts.failed++;
+    if (findings.some((f) => f.result === 'temperror')) counts.temperror++;
+  }
+  if (d.check === undefined) return;
+  if (d.outcome === 'refused') of(d.check).refused++;
+  if (d.outcome === 'deferred') of(d.check).deferred++;
+}
+
+/** The domain first, so that all mailboxes of a domain are one range of names: `example.net@ann`. */
+function pathName({ local, domain }: Mailbox): string {
+  return `${domain}@${local.toLowerCase()}`;
+}
+
+/** What a postmaster types, a mailbox or a domain, as a range of names with both ends in it. */
+export function pathNames(text: string): { readonly first: string; readonly last: string } {
+  const typed = text.replace(/^\./, '').toLowerCase();
+  const at = typed.lastIndexOf('@');
+  if (typed === '<>') return { first: typed, last: typed };
+  if (at < 0) return { first: `${typed}@`, last: `${typed}@\u{10ffff}` };
+  const name = `${typed.slice(at + 1)}@${typed.slice(0, at)}`;
+  return { first: name, last: name };
+}
+
+/** Sorts as addresses do, so that a network is a range of keys: `4c0000207`. */
+function clientKey(address: string): string {
+  const ip = parseIp(address);
+  return ip === undefined ? address : `${ip.family}${ip.words.map(hex).join('')}`;
+}
+
+export function clientRange({ base, prefix }: Network): { readonly first: string; readonly last: string } {
+  const last = base.words.map((word, i) => {
+    const fixed = Math.min(32, Math.max(0, prefix - 32 * i));
+    return fixed === 32 ? word : (word | (0xffff_ffff >>> fixed)) >>> 0;
+  });
+  return {
+    first: `${base.family}${base.words.map(hex).join('')}`,
+    last: `${base.family}${last.map(hex).join('')}`,
+  };
+}
+
+const hex = (word: number): string => word.toString(16).padStart(8, '0');

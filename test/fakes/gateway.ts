@@ -1,0 +1,190 @@
+/** The gateway door over loopback in a world of fakes: what it decided and what troubled it is kept, its clock can be put forward. */
+import { Spools } from '../../src/adapters/spool.ts';
+import { earlyTalker } from '../../src/checks/early-talker.ts';
+import { pipelining } from '../../src/checks/pipelining.ts';
+import { recipients } from '../../src/checks/recipients.ts';
+import { relay } from '../../src/checks/relay.ts';
+import { checkSchema } from '../../src/config/checks.ts';
+import type { AnyCheck, Json } from '../../src/core/check.ts';
+import type { Decision } from '../../src/core/decision.ts';
+import type { Backend } from '../../src/core/delivery.ts';
+import { buildLists, type ListEntry } from '../../src/core/lists.ts';
+import type { CheckSettings } from '../../src/core/policy.ts';
+import type { Ports } from '../../src/core/ports.ts';
+import type { Site } from '../../src/core/site.ts';
+import { Gateway } from '../../src/doors/gateway/gateway.ts';
+import type {
+  CredentialsVerdict,
+  GatewayListener,
+  GatewaySettings,
+  GatewayWorld,
+  IncomingContent,
+} from '../../src/doors/gateway/world.ts';
+import { newId } from '../../src/engine/id.ts';
+import type { Mailbox } from '../../src/mail/mailbox.ts';
+import { networkSet } from '../../src/mail/networks.ts';
+import type { ServerLimits } from '../../src/wire/smtp/events.ts';
+import { DEFAULT_LIMITS } from '../../src/wire/smtp/limits.ts';
+import { onEnd, type Cleanup } from '../program.ts';
+import { connectSmtp, type SmtpPeer } from '../smtp.ts';
+import { emptyPorts, site } from './ask.ts';
+import { FakeBackend } from './backend.ts';
+
+export interface FakeWorldOptions {
+  readonly backend?: FakeBackend;
+  readonly backendFor?: (recipient: Mailbox) => Backend;
+  /** Besides the defaults of each. */
+  readonly checks?: readonly (readonly [AnyCheck, Record<string, unknown>?])[];
+  readonly site?: Partial<Site>;
+  readonly entries?: readonly ListEntry[];
+  readonly ports?: Partial<Ports>;
+  readonly limits?: Partial<GatewaySettings['limits']>;
+  readonly protocolLimits?: Partial<ServerLimits>;
+  readonly greetPauseMs?: number;
+  readonly lenient?: GatewaySettings['lenient'];
+  readonly secureContext?: GatewayWorld['secureContext'];
+  readonly incoming?: () => IncomingContent;
+  readonly passwords?: Readonly<Record<string, string>>;
+  readonly verifyCredentials?: (identity: string, password: string) => Promise<CredentialsVerdict>;
+  readonly listener?: Partial<GatewayListener>;
+}
+
+export interface FakeWorld {
+  readonly gateway: Gateway;
+  readonly backend: FakeBackend;
+  readonly port: number;
+  readonly decisions: Decision[];
+  readonly troubles: { readonly what: string; readonly error: unknown }[];
+  /** What the store remembers, by `space key`. */
+  readonly remembered: Map<string, Json>;
+  /** Resolves once `count` decisions are there. */
+  decided(count: number): Promise<readonly Decision[]>;
+  /** Puts the gateway's clock forward. */
+  later(ms: number): void;
+  /** The next connections find these settings. */
+  reload(settings: Partial<GatewaySettings>): void;
+  connect(localAddress?: string): Promise<SmtpPeer>;
+}
+
+export const DEFAULT_CHECKS: FakeWorldOptions['checks'] = [
+  [relay],
+  [earlyTalker],
+  [pipelining],
+  [recipients],
+];
+
+/** With `0.0.0.0` instead of `127.0.0.1` where the listener is to be a wildcard. */
+export function listenerOf(changes: Partial<GatewayListener> = {}): GatewayListener {
+  return { host: '127.0.0.1', port: 0, proxyProtocolFrom: networkSet([]), tls: 'none', ...changes };
+}
+
+export async function startGateway(t: Cleanup, options: FakeWorldOptions = {}): Promise<FakeWorld> {
+  const backend = options.backend ?? new FakeBackend();
+  const decisions: Decision[] = [];
+  const troubles: { what: string; error: unknown }[] = [];
+  const remembered = new Map<string, Json>();
+  const waiting = new Set<() => void>();
+  let aheadMs = 0;
+  const spools = new Spools({
+    directory: '/nonexistent/postern',
+    memoryBoundOctets: 1_048_576,
+    maxMemoryOctets: 8_388_608,
+  });
+  let settings: GatewaySettings = {
+    policy: {
+      site: { ...site, ...options.site },
+      checks: (options.checks ?? DEFAULT_CHECKS ?? []).map(([check, own = {}]) => ({
+        check,
+        settings: checkSchema(check).parse(own) as CheckSettings,
+      })),
+      refuseAtSuspicion: 100,
+      checksTimeoutMs: 2_000,
+      hash: 'fake',
+    },
+    ports: {
+      ...emptyPorts(),
+      store: {
+        recall: async (space, key) => remembered.get(`${space} ${key}`),
+        remember: async (space, key, value) => void remembered.set(`${space} ${key}`, value),
+        forget: async (space, key) => void remembered.delete(`${space} ${key}`),
+      },
+      lists: buildLists(options.entries ?? []),
+      ...options.ports,
+    },
+    backendFor: options.backendFor ?? (() => backend),
+    offer: { hostName: site.hostName, sizeOctets: 1_000_000, auth: ['PLAIN', 'LOGIN'] },
+    limits: {
+      connections: 1000,
+      connectionsPerClient: 100,
+      connectionsPerMinute: 1000,
+      clientPrefixV4: 32,
+      clientPrefixV6: 64,
+      stressAt: 80,
+      greetingTimeoutMs: 5_000,
+      stressTimeoutMs: 10_000,
+      sessionTimeMs: 3_600_000,
+      transactions: 50,
+      drainTimeoutMs: 5_000,
+      ...options.limits,
+    },
+    protocolLimits: { ...DEFAULT_LIMITS, messageOctets: 1_000_000, ...options.protocolLimits },
+    greetPauseMs: options.greetPauseMs ?? 0,
+    lenient: options.lenient ?? [],
+  };
+  const world: GatewayWorld = {
+    settings: () => settings,
+    secureContext: options.secureContext ?? (() => undefined),
+    incoming: options.incoming ?? (() => spools.create()),
+    verifyCredentials:
+      options.verifyCredentials ??
+      (async (identity, password) => (options.passwords?.[identity] === password ? 'ok' : 'wrong')),
+    record: (decision) => {
+      decisions.push(decision);
+      for (const look of waiting) look();
+    },
+    trouble: (what, error) => void troubles.push({ what, error }),
+    nowMs: () => Date.now() + aheadMs,
+    newId,
+  };
+  const gateway = new Gateway(world);
+  onEnd(t, () => {
+    settings = { ...settings, limits: { ...settings.limits, drainTimeoutMs: 20 } };
+    return gateway.stop();
+  });
+  const [bound] = await gateway.listenOn([listenerOf(options.listener)]);
+  const port = bound?.port ?? 0;
+  return {
+    gateway,
+    backend,
+    port,
+    decisions,
+    troubles,
+    remembered,
+    decided: (count) =>
+      new Promise((resolve) => {
+        const look = () => {
+          if (decisions.length < count) return;
+          waiting.delete(look);
+          resolve(decisions);
+        };
+        waiting.add(look);
+        look();
+      }),
+    later: (ms) => {
+      aheadMs += ms;
+    },
+    reload: (changes) => {
+      settings = { ...settings, ...changes };
+    },
+    connect: (localAddress) =>
+      connectSmtp({ port, timeoutMs: 8_000, ...(localAddress === undefined ? {} : { localAddress }) }, t),
+  };
+}
+
+/** As far as the first recipient, with the reply to it. */
+export async function upToRcpt(peer: SmtpPeer, to = 'user@example.org', from = 'sender@example.net') {
+  await peer.reply();
+  await peer.say('EHLO client.example.net');
+  await peer.say(`MAIL FROM:<${from}>`);
+  return peer.say(`RCPT TO:<${to}>`);
+}
