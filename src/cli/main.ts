@@ -7,7 +7,6 @@ import { formatProblem } from '../config/problems.ts';
 import { OUTCOMES } from '../core/decision.ts';
 import { hashPassword } from '../adapters/credentials.ts';
 import { checkConfigCommand } from './check-config.ts';
-import { demoCommand } from './demo/demo.ts';
 import { logCommand, type LogOptions } from './log.ts';
 import { runCommand } from './run.ts';
 import { statsCommand, type StatsOptions } from './stats.ts';
@@ -115,7 +114,8 @@ program
   .command('demo')
   .description('Opens a gate on loopback and plays a small morning of mail through it. No network, no root.')
   .addHelpText('after', '\nExample:\n  postern demo')
-  .action(() => finish(demoCommand()));
+  // Its DNS server and its cast are nobody's business but its own.
+  .action(() => finish(import('./demo/demo.ts').then(({ demoCommand }) => demoCommand())));
 
 async function withConfig(file: string, run: (config: Config) => Promise<number>): Promise<number> {
   const loaded = load(file, LADDER);

@@ -170,6 +170,4 @@ export interface ServerLimits {
   readonly textLineOctets: number;
   readonly commandMs: number;
   readonly contentMs: number;
-  /** For the whole content of one message; the codec has no clock, so this one is the door's to keep. */
-  readonly messageMs: number;
 }

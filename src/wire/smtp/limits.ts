@@ -31,8 +31,6 @@ export const DEFAULT_LIMITS: ServerLimits = {
   commandMs: 300_000,
   // RFC 5321 4.5.3.2.5.
   contentMs: 180_000,
-  // An octet every three minutes would hold a place for years.
-  messageMs: 3_600_000,
 };
 
 /** Whichever is less, figure by figure. */
