@@ -88,6 +88,12 @@ describe('recipients', () => {
 
   for (const [name, answer, to] of [
     ['what is no refusal of the mailbox', says(550, '5.7.1', 'You are blocked'), 'user@example.org'],
+    ['a refusal of the sender', says(550, '5.1.8', 'Sender domain not found'), 'user@example.org'],
+    [
+      'a refusal of the transaction',
+      { ...says(550, '5.1.1', 'No'), of: 'transaction' } as BackendAnswer,
+      'user@example.org',
+    ],
     ['a refusal without status', says(550, '', 'No'), 'user@example.org'],
     ['a deferral', says(450, '4.1.1', 'Later'), 'user@example.org'],
     ['an acceptance', TAKES, 'user@example.org'],

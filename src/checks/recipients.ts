@@ -3,6 +3,7 @@ import type { Json } from '../core/check.ts';
 import { defineCheck } from '../core/check.ts';
 import type { Finding } from '../core/finding.ts';
 import type { BackendAnswer } from '../core/ports.ts';
+import { keepsTheSession } from '../core/replies.ts';
 import { duration } from '../core/settings.ts';
 import { isOurDomain } from '../core/site.ts';
 import { formatMailbox, mailboxKey } from '../mail/mailbox.ts';
@@ -62,13 +63,9 @@ export const recipients = defineCheck({
     const remembered = ours ? await ports.store.recall(SPACE, mailboxKey(mailbox)) : undefined;
     if (isReply(remembered)) return { listed, remembered, backend: null };
     const backend = await ports.recipients.ask(mailbox, signal);
-    // Only what the backend says of the mailbox itself is kept (RFC 3463 class X.1): "relay denied" or "you are blocked" says nothing of it.
-    if (
-      ours &&
-      backend.kind === 'replied' &&
-      backend.reply.code >= 500 &&
-      backend.reply.enhanced.startsWith('5.1.')
-    ) {
+    // Only what the backend says of the mailbox itself is kept: were a refusal of the sender or of the client kept as one of
+    // the recipient, a stranger could have a mailbox refused for everybody.
+    if (ours && backend.kind === 'replied' && backend.of === undefined && isUnknownMailbox(backend.reply)) {
       await ports.store.remember(SPACE, mailboxKey(mailbox), { ...backend.reply }, unknown_kept);
     }
     return { listed, remembered: null, backend };
@@ -98,8 +95,13 @@ export const recipients = defineCheck({
 
 function refused(name: string, said: Reply): Finding {
   const text = `the mailbox server says of ${name}: ${words(said)}`;
-  return { result: 'fail', code: 'unknown', text, enhanced: said.enhanced || '5.1.1', replyCode: said.code };
+  const { code, enhanced } = keepsTheSession(said);
+  return { result: 'fail', code: 'unknown', text, enhanced: enhanced || '5.1.1', replyCode: code };
 }
+
+// RFC 3463 3.2: X.1.1 bad mailbox, X.1.6 mailbox has moved; X.1.10 is Exchange's "recipient not found".
+const isUnknownMailbox = (said: Reply): boolean =>
+  said.code >= 500 && /^5\.1\.(?:1|6|10)$/.test(said.enhanced);
 
 const words = (said: Reply): string => said.lines.join(' ');
 

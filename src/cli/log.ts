@@ -50,7 +50,8 @@ export function queryOf(options: LogOptions, nowMs: number): JournalQuery {
   if (network?.kind === 'bad') throw new Error(`--client: ${network.problem}`);
   return {
     limit,
-    ...(id === undefined ? {} : { id }),
+    // Ids are read aloud on the telephone: their case does not matter.
+    ...(id === undefined ? {} : { id: id.trim().toUpperCase() }),
     ...(client === undefined ? {} : { client }),
     ...(sender === undefined ? {} : { sender }),
     ...(recipient === undefined ? {} : { recipient }),

@@ -104,7 +104,10 @@ program
   .action((user: string) =>
     finish(
       (async () => {
-        process.stdout.write(`${user}:${await hashPassword(await firstLine())}\n`);
+        const password = await firstLine();
+        if (password === '') throw new Error('the password is empty; give it on standard input');
+        if (user === '' || /[:\s#]/.test(user)) throw new Error('a user name has no colon, space or #');
+        process.stdout.write(`${user}:${await hashPassword(password)}\n`);
         return 0;
       })(),
     ),
@@ -144,5 +147,8 @@ async function finish(command: Promise<number>): Promise<void> {
     process.exitCode = 70;
   }
 }
+
+// Whoever reads our output may go (`postern log | head`); a gate does not stop for that.
+process.stdout.on('error', () => undefined);
 
 await program.parseAsync();

@@ -89,6 +89,9 @@ export async function start(config: Config, log: Log): Promise<Running> {
     async reload() {
       const loaded = load(config.file, LADDER);
       if ('problems' in loaded) return loaded.problems.map(formatProblem);
+      if (loaded.config.dataDir !== inForce.config.dataDir) {
+        return [`${config.file}: data_dir changes only with a restart; the old configuration stays in force`];
+      }
       const before = inForce;
       try {
         inForce = putInForce(loaded.config, around);

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { parseNetwork } from '../mail/ip.ts';
 
 /**
  * Values of the configuration file that are more than a string. Each says what it wants in words that end a sentence
@@ -27,9 +28,18 @@ export const domain = value('a domain, or .domain for all below it', 'example.or
   return isHostName(name.startsWith('.') ? name.slice(1) : name) && isIP(name) === 0 ? name : undefined;
 });
 
-export const network = value('an address or a network in CIDR form', '192.0.2.0/24', (text) =>
-  isNetwork(text) ? text : undefined,
-);
+export const network = z
+  .string()
+  .transform((text, ctx) => {
+    const parsed = parseNetwork(text);
+    if (parsed.kind === 'network') return text;
+    ctx.addIssue({
+      code: 'custom',
+      message: `wants an address or a network in CIDR form; ${parsed.problem}`,
+    });
+    return z.NEVER;
+  })
+  .meta({ wants: 'an address or a network in CIDR form', example: '192.0.2.0/24' });
 
 export interface SocketAddress {
   readonly address: string;
@@ -94,19 +104,6 @@ export const path = value('the path of a file', '/etc/postern/file', (text) =>
 /** RFC 1123 2.1, with the underscore that real names have. */
 export function isHostName(name: string): boolean {
   return name.length <= 253 && /^[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*$/i.test(name);
-}
-
-export function isNetwork(text: string): boolean {
-  const slash = text.indexOf('/');
-  if (slash === -1) return isIP(text) > 0 && !text.includes('%');
-  const family = isIP(text.slice(0, slash));
-  const prefix = text.slice(slash + 1);
-  return (
-    family > 0 &&
-    !text.includes('%') &&
-    /^\d{1,3}$/.test(prefix) &&
-    Number(prefix) <= (family === 4 ? 32 : 128)
-  );
 }
 
 function readSocketAddress(text: string): SocketAddress | undefined {

@@ -60,7 +60,8 @@ export interface ZoneHealthPort {
 }
 
 export type BackendAnswer =
-  | { readonly kind: 'replied'; readonly reply: Reply }
+  /** `of`: the answer was to the transaction (its sender, its client), and says nothing of the recipient. */
+  | { readonly kind: 'replied'; readonly reply: Reply; readonly of?: 'transaction' }
   | { readonly kind: 'unreachable'; readonly reason: string };
 
 export interface RecipientsPort {

@@ -36,6 +36,7 @@ export const replies = {
   internalTrouble: (id: string) => reply(421, '4.3.0', `Internal trouble, try again later; id ${id}`),
 
   // RFC 5321 4.5.3.1.10 names 452 for recipients that have to go in another transaction.
+  noTransaction: () => reply(503, '5.5.1', 'No transaction is open, send MAIL first'),
   otherTransaction: always(452, '4.5.3', 'Send this recipient in a transaction of its own'),
   smtputf8NotPossible: () =>
     reply(553, '5.6.7', 'Refused: the mailbox behind this server takes no SMTPUTF8 mail'),
@@ -57,6 +58,11 @@ export const replies = {
 function always(code: number, enhanced: string, text: string): () => Reply {
   const said = constantReply(code, enhanced, text);
   return () => said;
+}
+
+/** A backend's 521 (RFC 7504) closes its session with us; passed on as it stands it would close the client's as well. */
+export function keepsTheSession(said: Reply): Reply {
+  return said.code === 521 ? { ...said, code: 550 } : said;
 }
 
 /**

@@ -60,6 +60,11 @@ function climbFrom(
     if (rung === undefined) break;
     const asked = rung.checks.filter(({ check }) => !lifts(c.treatment, check));
     if (asked.length === 0) continue;
+    if (rung.cost === 'backend') {
+      // What the backend has taken is part of the delivery: all that could refuse has to have spoken before.
+      const before = standingOf(judged, c.policy, c.treatment, undefined, c.signature);
+      if (before.verdict.kind !== 'go-on') return before;
+    }
     const waiting: Promise<void>[] = [];
     for (const configured of asked) {
       const known = c.steps.get(configured);

@@ -192,6 +192,17 @@ describe('session', () => {
     });
   }
 
+  it('lets suspicion speak before the backend is asked, whatever rungs there are', async () => {
+    const s = session(
+      policy([
+        { name: 'sign', asks: false, answer: 'fail', settings: { on_fail: 'suspect', weight: 10 } },
+        { name: 'backend', stage: 'rcpt', cost: 'backend' },
+      ]),
+    );
+    assert.equal((await upToRcpt(s)).kind, 'refuse');
+    assert.deepEqual(asked, []);
+  });
+
   it('adds weights up and refuses at the threshold, naming the signs', async () => {
     const suspect = { on_fail: 'suspect', weight: 5 } as const;
     const fakes: Fake[] = [

@@ -92,6 +92,11 @@ describe('delivery to a Maildir', () => {
     );
   });
 
+  it('defers where the folder of all mailboxes is not there', async (t) => {
+    const root = join(await temporary(t), 'not-mounted');
+    assert.match(await rcpt(await begin(join(root, '{user}', 'Maildir')), BOB), /^451 4\.3\.0/);
+  });
+
   it('knows a mailbox by its folder, and delivers to each once', async (t) => {
     const root = await temporary(t);
     await mkdir(join(root, 'example.org', 'bob'), { recursive: true });

@@ -35,6 +35,7 @@ const CAPABILITIES: Capabilities = {
 const answers = {
   recipientOk: reply(250, '2.1.5', 'Recipient ok'),
   delivered: reply(250, '2.0.0', 'Delivered'),
+  notThere: reply(451, '4.3.0', 'The folder of all mailboxes is not there now, try again later'),
   noSuchMailbox: reply(550, '5.1.1', 'No such mailbox here'),
   tooManyRecipients: reply(452, '4.5.3', 'Too many recipients, send the rest in another transaction'),
   noRoom: reply(452, '4.3.1', 'No room for the message now, try again later'),
@@ -96,13 +97,15 @@ class MaildirDelivery implements Delivery {
 
   async rcpt(recipient: Mailbox, _parameters: RcptParameters, signal: AbortSignal): Promise<BackendAnswer> {
     if (this.#over) throw new Error('RCPT after the transaction');
-    if (signal.aborted) return { kind: 'unreachable', reason: givenUp(signal) };
+    if (isOver(signal)) return { kind: 'unreachable', reason: givenUp(signal) };
     if (this.#count >= RECIPIENTS_PER_TRANSACTION) return replied(answers.tooManyRecipients);
     const place = maildirPlace(this.#template, recipient);
     if (place === undefined) return replied(answers.noSuchMailbox);
     if (place.mustExist !== undefined) {
-      const missing = await notAFolder(place.mustExist);
+      const missing = await missingMailbox(place.mustExist, fixedFolder(this.#template));
       if (missing !== undefined) return replied(missing);
+      // The wait may have been too long for whoever asked: then this recipient was answered for already.
+      if (isOver(signal)) return { kind: 'unreachable', reason: givenUp(signal) };
     }
     this.#count += 1;
     const mailboxes = this.#recipients.get(place.folder) ?? [];
@@ -142,6 +145,15 @@ class MaildirDelivery implements Delivery {
     // Quoted local parts may hold anything that SMTP lets through; a line end must not begin a field of the sender's.
     return lines.map((line) => `${line.replace(/[\r\n\0]/g, '?')}\n`).join('');
   }
+}
+
+const isOver = (signal: AbortSignal): boolean => signal.aborted;
+
+/** A mailbox is missing only where the folder of all mailboxes is there: an unmounted disk is temporary trouble (P3). */
+async function missingMailbox(path: string, root: string): Promise<Reply | undefined> {
+  const missing = await notAFolder(path);
+  if (missing !== answers.noSuchMailbox) return missing;
+  return (await notAFolder(root)) === undefined ? missing : answers.notThere;
 }
 
 async function notAFolder(path: string): Promise<Reply | undefined> {

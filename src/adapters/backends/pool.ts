@@ -52,7 +52,6 @@ export class Pool {
         this.#wakeNext();
         return { kind: 'unreachable', reason: givenUp(signal) };
       }
-      if (this.#closed) return { kind: 'unreachable', reason: 'the gate is stopping' };
       // The one used last is the least likely to have been given up by the backend.
       const idle = wanted === 'any' ? this.#idle.pop() : undefined;
       if (idle !== undefined) {
@@ -89,6 +88,7 @@ export class Pool {
     this.#wakeNext();
   }
 
+  /** Keeps nothing from here on. Sessions that began before a reload still get connections, each for one transaction. */
   close(): void {
     this.#closed = true;
     for (const idle of [...this.#idle]) this.#dismiss(idle);

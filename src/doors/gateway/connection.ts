@@ -9,7 +9,8 @@ import { TLSSocket } from 'node:tls';
 import type { SecureContext } from 'node:tls';
 import { after } from '../../core/after.ts';
 import type { ClientIdentity } from '../../core/delivery.ts';
-import { replies } from '../../core/replies.ts';
+import type { Decision } from '../../core/decision.ts';
+import { keepsTheSession, replies } from '../../core/replies.ts';
 import { Session } from '../../engine/session.ts';
 import type { Mailbox } from '../../mail/mailbox.ts';
 import type { Reply } from '../../mail/reply.ts';
@@ -360,8 +361,11 @@ export class Connection {
     return after(this.#session.rcpt(forwardPath, parameters), (verdict) => {
       if (this.#ended) return;
       if (verdict.kind === 'other-transaction') answer(replies.otherTransaction());
-      else if (verdict.kind !== 'go-on') answer(verdict.reply);
-      else return this.#passOn(backend, forwardPath).then(answer);
+      else if (verdict.kind !== 'go-on') {
+        const asked = backend.answer();
+        if (asked?.kind === 'replied' && asked.reply.code < 300) backend.renounce();
+        answer(verdict.reply);
+      } else return this.#passOn(backend, forwardPath).then(answer);
     });
   }
 
@@ -372,7 +376,7 @@ export class Connection {
       this.#world.trouble('the backend cannot be reached', answer.reason, this.#session.id);
       return replies.backendUnreachable(this.#session.id);
     }
-    return answer.reply.code < 300 ? replies.recipientOk() : answer.reply;
+    return answer.reply.code < 300 ? replies.recipientOk() : keepsTheSession(answer.reply);
   }
 
   async #data(): Promise<void> {
@@ -394,8 +398,8 @@ export class Connection {
 
   /** DATA was refused, which for the client ends nothing (RFC 5321 4.1.1.4): until RSET it hears the same again. */
   #overAtData(): Reply {
-    if (this.#refusedAtData === undefined) throw new Error('no transaction is open');
-    return this.#refusedAtData;
+    // Or an EHLO in the midst of the transaction was refused, and ended it.
+    return this.#refusedAtData ?? replies.noTransaction();
   }
 
   #take(bytes: Buffer): Promise<void> | undefined {
@@ -415,9 +419,10 @@ export class Connection {
     this.#delivering = true;
     try {
       const reply = await this.#deliver(event, content);
-      this.#endTransaction(reply);
+      // First the client, then the books: nothing may stand between the backend's 250 and ours.
       this.#say(reply);
-      if (reply.code < 300) await this.#remember();
+      this.#endTransaction(reply);
+      if (reply.code < 300) this.#remember();
     } finally {
       this.#delivering = false;
       content?.dispose();
@@ -457,17 +462,25 @@ export class Connection {
       return replies.backendUnreachable(id);
     }
     // The backend's final reply is the client's reply; only a positive one gets our id, for the sender's log.
-    return answer.reply.code < 300 ? replies.delivered(id) : answer.reply;
+    return answer.reply.code < 300 ? replies.delivered(id) : keepsTheSession(answer.reply);
   }
 
   /** A client whose mail was delivered need not wait for its banner next time (C4). */
-  async #remember(): Promise<void> {
-    await this.#settings.ports.store.remember(
-      KNOWN_CLIENTS,
-      this.#opening.client.address,
-      true,
-      KNOWN_CLIENT_KEPT_MS,
-    );
+  #remember(): void {
+    const { store } = this.#settings.ports;
+    store
+      .remember(KNOWN_CLIENTS, this.#opening.client.address, true, KNOWN_CLIENT_KEPT_MS)
+      .catch((error: unknown) => this.#world.trouble('a known client could not be remembered', error));
+  }
+
+  /** What cannot be written down is the operator's trouble, never the client's. */
+  #record(decision: Decision | undefined): void {
+    if (decision === undefined) return;
+    try {
+      this.#world.record(decision);
+    } catch (error) {
+      this.#world.trouble('a decision could not be recorded', error, decision.id);
+    }
   }
 
   async #startTls(): Promise<void> {
@@ -486,8 +499,9 @@ export class Connection {
     const handshaken = new Promise<boolean>((resolve) => {
       secure.once('secure', () => resolve(true));
       secure.once('close', () => resolve(false));
-      secure.once('error', (error) => {
-        this.#world.trouble('a TLS handshake failed', error, this.#session.id);
+      secure.once('error', (error: Error) => {
+        // The reason alone: scanners fail by the thousand, and a stack tells nothing of them.
+        this.#world.trouble('a TLS handshake failed', error.message, this.#session.id);
         resolve(false);
       });
     });
@@ -538,8 +552,8 @@ export class Connection {
   }
 
   #ownDomain(): string {
-    const { domains, hostName } = this.#settings.policy.site;
-    return domains.find((domain) => !domain.startsWith('.')) ?? hostName;
+    const { domains } = this.#settings.policy.site;
+    return domains.find((domain) => !domain.startsWith('.')) ?? '';
   }
 
   #transaction(): BackendTransaction {
@@ -550,8 +564,7 @@ export class Connection {
   #endTransaction(final?: Reply): void {
     this.#backend?.abort();
     this.#backend = undefined;
-    const decision = this.#session.transactionEnded(final);
-    if (decision !== undefined) this.#world.record(decision);
+    this.#record(this.#session.transactionEnded(final));
   }
 
   #say(reply: Reply): void {
@@ -604,8 +617,7 @@ export class Connection {
   #endSession(last?: Reply): void {
     this.#backend?.abort();
     this.#backend = undefined;
-    const decision = this.#session.ended(last !== undefined && last.code >= 400 ? last : undefined);
-    if (decision !== undefined) this.#world.record(decision);
+    this.#record(this.#session.ended(last !== undefined && last.code >= 400 ? last : undefined));
   }
 }
 

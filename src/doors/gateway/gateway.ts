@@ -222,5 +222,7 @@ function endpoint(address: string | undefined, port: number | undefined) {
 function refuseAtOnce(socket: Socket, reply: Reply): void {
   socket.end(formatReply(reply));
   socket.resume();
-  socket.setTimeout(1000, () => socket.destroy());
+  // From now, whatever it still sends: a time-out of the socket would begin anew with each octet.
+  const timer = setTimeout(() => socket.destroy(), 1000);
+  socket.once('close', () => clearTimeout(timer));
 }

@@ -55,6 +55,34 @@ describe("the backend's side of a transaction", () => {
     assert.ok(!transaction.fits(a));
   });
 
+  it('delivers nothing together with a recipient that was taken and refused all the same', async () => {
+    const { transaction, one } = open();
+    await transaction.ask(a, SIGNAL);
+    await transaction.ask({ local: 'b', domain: 'example.org' }, SIGNAL);
+    transaction.renounce();
+    assert.equal((await transaction.send(MESSAGE)).kind, 'unreachable');
+    assert.equal(one.calls.at(-1), 'abort');
+    assert.deepEqual(one.taken, []);
+  });
+
+  it('begins anew after its only recipient was refused all the same', async () => {
+    const { transaction, one } = open();
+    await transaction.ask(a, SIGNAL);
+    transaction.renounce();
+    await transaction.ask({ local: 'b', domain: 'example.org' }, SIGNAL);
+    await transaction.send(MESSAGE);
+    assert.deepEqual(one.taken[0]!.recipients, ['b@example.org']);
+  });
+
+  it('does not count a recipient that the backend took too late', async () => {
+    const { transaction, one } = open();
+    const late = new AbortController();
+    late.abort();
+    assert.equal((await transaction.ask(a, late.signal)).kind, 'unreachable');
+    assert.equal((await transaction.send(MESSAGE)).kind, 'unreachable');
+    assert.deepEqual(one.taken, []);
+  });
+
   it('changes the backend while it has nobody', async () => {
     const { transaction, one, two } = open();
     one.at.rcpt = REFUSES;
@@ -73,7 +101,9 @@ describe("the backend's side of a transaction", () => {
       const answer = await transaction.ask(a, SIGNAL);
       assert.deepEqual(
         answer,
-        does === 'dies' ? { kind: 'unreachable', reason: 'it died' } : { kind: 'replied', reply: does },
+        does === 'dies'
+          ? { kind: 'unreachable', reason: 'it died' }
+          : { kind: 'replied', reply: does, of: 'transaction' },
       );
       one.at.begin = 'takes';
       assert.equal((await transaction.ask(a, SIGNAL)).kind, 'replied');

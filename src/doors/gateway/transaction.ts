@@ -23,6 +23,7 @@ export class BackendTransaction implements RecipientsPort {
   #backend: Backend | undefined;
   #delivery: Delivery | undefined;
   #taken = 0;
+  #spoiled = false;
   /** The backend's answer to the recipient asked for last, with the parameters it is asked with. */
   #asked:
     { readonly mailbox: Mailbox; readonly parameters: RcptParameters; answer?: BackendAnswer } | undefined;
@@ -66,10 +67,20 @@ export class BackendTransaction implements RecipientsPort {
 
   async send(message: MessageContent): Promise<BackendAnswer> {
     const delivery = this.#delivery;
+    if (this.#spoiled) {
+      this.abort();
+      return { kind: 'unreachable', reason: 'it holds a recipient that was not let in' };
+    }
     if (delivery === undefined) return { kind: 'unreachable', reason: 'no recipient was taken' };
     this.#delivery = undefined;
     // Once the message is on its way the client's going is no reason to stop: the backend may have it already.
     return delivery.send(message, new AbortController().signal);
+  }
+
+  /** The backend took a recipient that is refused all the same: nothing may be delivered together with it. */
+  renounce(): void {
+    if (this.#taken <= 1) this.abort();
+    else this.#spoiled = true;
   }
 
   /** Nothing of it may be delivered. */
@@ -77,6 +88,7 @@ export class BackendTransaction implements RecipientsPort {
     this.#delivery?.abort();
     this.#delivery = undefined;
     this.#taken = 0;
+    this.#spoiled = false;
   }
 
   async #rcpt(recipient: Mailbox, parameters: RcptParameters, signal: AbortSignal): Promise<BackendAnswer> {
@@ -84,7 +96,7 @@ export class BackendTransaction implements RecipientsPort {
     if (this.#taken === 0 && this.#backend !== this.#backendFor(recipient)) this.abort();
     if (this.#delivery === undefined) {
       const begun = await this.#begin(recipient, signal);
-      if (isFailure(begun)) return begun;
+      if (isFailure(begun)) return begun.kind === 'replied' ? { ...begun, of: 'transaction' } : begun;
       if (this.#gone()) {
         begun.abort();
         return { kind: 'unreachable', reason: 'the client is gone' };
@@ -92,6 +104,12 @@ export class BackendTransaction implements RecipientsPort {
       this.#delivery = begun;
     }
     const answer = await this.#delivery.rcpt(recipient, parameters, signal);
+    // Too late: the client was told 4xx already, and what the backend took may not be delivered.
+    if (signal.aborted && answer.kind === 'replied' && answer.reply.code < 300) {
+      this.#taken++;
+      this.renounce();
+      return { kind: 'unreachable', reason: 'the backend answered too late' };
+    }
     // A connection that died takes the recipients before with it: the next one begins anew only where there were none.
     if (answer.kind === 'unreachable' && this.#taken === 0) this.abort();
     return answer;
