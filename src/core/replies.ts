@@ -9,7 +9,6 @@ import type { Finding } from './finding.ts';
 export const replies = {
   // RFC 5321 4.2: greeting and HELO carry no enhanced code (RFC 2034 4).
   greeting: (hostName: string) => constantReply(220, '', `${hostName} ESMTP Postern`),
-  helo: (hostName: string) => reply(250, '', hostName),
   ok: always(250, '2.0.0', 'Ok'),
   senderOk: always(250, '2.1.0', 'Sender ok'),
   recipientOk: always(250, '2.1.5', 'Recipient ok'),
@@ -23,7 +22,6 @@ export const replies = {
   startTls: always(220, '2.0.0', 'Ready to start TLS'),
   tlsUnavailable: always(454, '4.7.0', 'TLS is not available now'),
   authenticated: always(235, '2.7.0', 'Authentication succeeded'),
-  authContinue: (challenge: string) => reply(334, '', challenge),
   authFailed: always(535, '5.7.8', 'Authentication failed'),
   authUnavailable: always(454, '4.7.0', 'Temporary authentication failure, try again later'),
 

@@ -39,8 +39,6 @@ export interface ConnectionOpening {
 }
 
 export class Connection {
-  /** Among the open connections: see `Connections`. */
-  place = 0;
   readonly #world: GatewayWorld;
   readonly #settings: GatewaySettings;
   readonly #protocol: ServerProtocol;

@@ -13,7 +13,6 @@ import type { Listener } from '../listener.ts';
 import { listen } from '../listener.ts';
 import type { ConnectionOpening } from './connection.ts';
 import { Connection, serverSide } from './connection.ts';
-import { Connections } from './connections.ts';
 import type { GatewayListener, GatewayWorld } from './world.ts';
 
 // How often deadlines are looked at: they are minutes long, and 10,000 connections are looked at in well under a millisecond.
@@ -32,7 +31,7 @@ const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
 export class Gateway {
   readonly #world: GatewayWorld;
   readonly #admission = new Admission();
-  readonly #connections = new Connections();
+  readonly #connections = new Set<Connection>();
   /** Sockets that have not yet become connections: behind a PROXY header or in a TLS handshake. */
   readonly #opening = new Set<Socket>();
   readonly #doors = new Map<string, Door>();
@@ -83,7 +82,7 @@ export class Gateway {
   async stop(): Promise<void> {
     for (const { listener } of this.#doors.values()) await listener.close();
     for (const socket of this.#opening) socket.destroy();
-    for (const connection of this.#connections.all()) connection.stop();
+    for (const connection of [...this.#connections]) connection.stop();
     if (this.#connections.size > 0) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, this.#world.settings().limits.drainTimeoutMs);
@@ -93,7 +92,7 @@ export class Gateway {
         };
       });
     }
-    for (const connection of this.#connections.all()) connection.cut();
+    for (const connection of [...this.#connections]) connection.cut();
     clearInterval(this.#timer);
   }
 
@@ -202,7 +201,7 @@ export class Gateway {
     const nowMs = this.#world.nowMs();
     const { limits } = this.#world.settings();
     const stressed = this.#admission.stressed(limits);
-    for (const connection of this.#connections.all()) {
+    for (const connection of this.#connections) {
       if (stressed) connection.tighten(nowMs);
       connection.tick(nowMs);
     }
