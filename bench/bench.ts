@@ -16,6 +16,7 @@ import { findProgram } from '../test/peers/peer.ts';
 import { tempDir } from '../test/tempdir.ts';
 import type { Cleanup } from '../test/program.ts';
 import { cpuSeconds, load, median, openFiles, rssOctets } from './measure.ts';
+import { ladderRows, type LadderRow } from './ladder.ts';
 import { SERVERS, startServer, type Places, type Server, type ServerName } from './servers.ts';
 
 const GOAL_RATIO = 0.8;
@@ -107,10 +108,17 @@ async function bench(): Promise<number> {
     if (row !== undefined) idle.push(row);
   }
 
-  print(rows, idle);
+  const ladder = await ladderRows(cleanup, smtpload, places, {
+    rounds,
+    sessions: 1000 * scale,
+    progress,
+  });
+  if (ladder === undefined) progress('nsd, rbldnsd, unbound or smtp-sink is not installed: no ladder');
+
+  print(rows, idle, ladder ?? []);
   if (options.json !== undefined)
-    writeFileSync(options.json, `${JSON.stringify({ machine: machine(), rows, idle }, null, 2)}\n`);
-  const missed = goals(rows, idle);
+    writeFileSync(options.json, `${JSON.stringify({ machine: machine(), rows, idle, ladder }, null, 2)}\n`);
+  const missed = goals(rows, idle, ladder ?? []);
   for (const goal of missed) process.stdout.write(`Goal missed: ${goal}\n`);
   return options.strict && missed.length > 0 ? 1 : 0;
 }
@@ -213,7 +221,11 @@ function ratioToBare(rows: readonly Row[], row: Row): number {
   return row.perSecond / (bare?.perSecond ?? NaN);
 }
 
-function goals(rows: readonly Row[], idle: readonly IdleRow[]): readonly string[] {
+function goals(
+  rows: readonly Row[],
+  idle: readonly IdleRow[],
+  ladder: readonly LadderRow[],
+): readonly string[] {
   const missed: string[] = [];
   const refused = rows.find((row) => row.workload === 'RCPT refused' && row.server === 'gate');
   const ratio = refused === undefined ? NaN : ratioToBare(rows, refused);
@@ -222,10 +234,14 @@ function goals(rows: readonly Row[], idle: readonly IdleRow[]): readonly string[
   const each = idle.find((row) => row.server === 'gate')?.octetsEach ?? NaN;
   if (!(each <= GOAL_IDLE_OCTETS))
     missed.push(`${Math.round(each)} octets for an idle connection, wanted ${GOAL_IDLE_OCTETS}`);
+  for (const { workload, cpuPerThousand, goal } of ladder) {
+    if (!(cpuPerThousand <= goal))
+      missed.push(`${workload} at ${cpuPerThousand.toFixed(2)} CPU s per 1,000 sessions, wanted ${goal}`);
+  }
   return missed;
 }
 
-function print(rows: readonly Row[], idle: readonly IdleRow[]): void {
+function print(rows: readonly Row[], idle: readonly IdleRow[], ladder: readonly LadderRow[]): void {
   const mib = (octets: number) => (octets / 1_048_576).toFixed(0);
   const lines = [
     `Measured on ${machine()}.`,
@@ -242,6 +258,13 @@ function print(rows: readonly Row[], idle: readonly IdleRow[]): void {
     ...idle.map(
       (row) =>
         `| ${row.connections} | ${row.server} | ${(row.octetsEach / 1024).toFixed(1)} | ${mib(row.rssOctets)} |`,
+    ),
+    '',
+    '| whole ladder | sessions/s | CPU s per 1,000, gate | all processes | goal |',
+    '|---|---:|---:|---:|---:|',
+    ...ladder.map(
+      (row) =>
+        `| ${row.workload} | ${row.perSecond.toFixed(0)} | ${row.gateCpuPerThousand.toFixed(2)} | ${row.cpuPerThousand.toFixed(2)} | ${row.goal} |`,
     ),
     '',
   ];

@@ -26,7 +26,7 @@ export interface Places {
 // Whether the recipient is ours, and whether the backend takes it, is asked without any check switched on.
 const KEPT_ON = ['relay', 'recipients'];
 
-const ROOMY = `message_size = "50MiB"
+export const ROOMY = `message_size = "50MiB"
 connections = 100000
 connections_per_client = 100000
 connections_per_minute = 100000

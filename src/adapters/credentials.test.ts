@@ -40,13 +40,34 @@ describe('credentials', () => {
   ];
   for (const [identity, password, verdict] of cases) {
     it(`${identity} with ${password.slice(0, 10)}: ${verdict}`, async () =>
-      assert.equal(await credentials.verify(identity, password), verdict));
+      assert.equal(await credentials.verify(identity, password, '192.0.2.7'), verdict));
   }
 
-  it('are looked at four at a time', async () => {
-    const verdicts = await Promise.all(Array.from({ length: 5 }, () => credentials.verify('user', 'right')));
-    assert.deepEqual(verdicts, ['ok', 'ok', 'ok', 'ok', 'unavailable']);
-    assert.equal(await credentials.verify('user', 'right'), 'ok');
+  it('asked for by one network in a flood are refused beyond eight, and the others have their turn', async () => {
+    const order: string[] = [];
+    const flood = Array.from({ length: 12 }, async (_, i) => {
+      const verdict = await credentials.verify('user', 'guess', '192.0.2.7');
+      order.push(`${i}: ${verdict}`);
+    });
+    const honest = credentials.verify('user', 'right', '198.51.100.3').then((verdict) => order.push(verdict));
+    await Promise.all([...flood, honest]);
+    assert.deepEqual(
+      order.filter((o) => o.endsWith('too-many')),
+      ['8: too-many', '9: too-many', '10: too-many', '11: too-many'],
+    );
+    assert.equal(order.filter((o) => o.endsWith('wrong')).length, 8);
+    // The guesses come one after the other: the honest one does not wait for them.
+    const after = order.slice(order.indexOf('ok') + 1);
+    assert.ok(after.length >= 4 && after.every((o) => o.endsWith('wrong')), order.join(', '));
+    assert.equal(await credentials.verify('user', 'right', '192.0.2.7'), 'ok');
+  });
+
+  it('asked for by many networks wait for their turn, 64 of them beside the four at work', async () => {
+    const verdicts = await Promise.all(
+      Array.from({ length: 70 }, (_, i) => credentials.verify('user', 'right', `192.0.2.${i}`)),
+    );
+    assert.deepEqual(verdicts, [...Array<string>(68).fill('ok'), 'unavailable', 'unavailable']);
+    assert.equal(await credentials.verify('user', 'right', '192.0.2.7'), 'ok');
   });
 
   it('are hashed into a line that is read again, each with a salt of its own', async () => {
@@ -56,7 +77,7 @@ describe('credentials', () => {
     assert.deepEqual([hash?.salt.length, hash?.key.length], [16, 32]);
     const made = new Credentials(new Map([['user', one]]));
     assert.deepEqual(
-      [await made.verify('user', 'right'), await made.verify('user', 'wrong')],
+      [await made.verify('user', 'right', '192.0.2.7'), await made.verify('user', 'wrong', '192.0.2.7')],
       ['ok', 'wrong'],
     );
   });

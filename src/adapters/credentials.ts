@@ -1,6 +1,7 @@
 /**
  * User names and passwords for AUTH, from a file of `user:$scrypt$N$r$p$SALT$HASH` lines (salt and hash in base64url).
- * scrypt (RFC 7914) in Node's thread pool, a few at a time: guessing bots must not take the pool from the mail.
+ * scrypt (RFC 7914) in Node's thread pool, a few at a time: guessing bots must not take the pool from the mail, nor one client network
+ * the turns of all others.
  */
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { MAX_MEMORY_OCTETS, parsePasswordHash, type PasswordHash } from '../core/password-hash.ts';
@@ -8,6 +9,10 @@ import { MAX_MEMORY_OCTETS, parsePasswordHash, type PasswordHash } from '../core
 const PARAMETERS = { N: 16_384, r: 8, p: 1 } as const;
 const KEY_OCTETS = 32;
 const MAX_AT_A_TIME = 4;
+// Of one network one password is looked at after the other, and so many may be under way: an office that comes to work, no flood.
+const MAX_PER_NETWORK = 8;
+// Behind so many the wait is about a second; more would be hoarded for nobody.
+const MAX_WAITING = 64;
 const MAX_PASSWORD_OCTETS = 1024;
 
 export async function hashPassword(password: string): Promise<string> {
@@ -19,24 +24,56 @@ export async function hashPassword(password: string): Promise<string> {
 
 export class Credentials {
   readonly #users: ReadonlyMap<string, string>;
-  #working = 0;
+  /** Networks whose password is being looked at. */
+  readonly #working = new Set<string>();
+  /** In the order they came. */
+  readonly #waiting: { readonly network: string; readonly begin: () => void }[] = [];
+  /** What each network has under way, waiting included. */
+  readonly #asked = new Map<string, number>();
 
   constructor(users: ReadonlyMap<string, string>) {
     this.#users = users;
   }
 
-  async verify(identity: string, password: string): Promise<'ok' | 'wrong' | 'unavailable'> {
+  /** `too-many`: that client network asks more at one time than is its share; `unavailable`: all together do. */
+  async verify(
+    identity: string,
+    password: string,
+    network: string,
+  ): Promise<'ok' | 'wrong' | 'unavailable' | 'too-many'> {
     if (Buffer.byteLength(password) > MAX_PASSWORD_OCTETS) return 'wrong';
-    if (this.#working >= MAX_AT_A_TIME) return 'unavailable';
+    const asked = this.#asked.get(network) ?? 0;
+    if (asked >= MAX_PER_NETWORK) return 'too-many';
+    const mustWait = this.#working.size >= MAX_AT_A_TIME || this.#working.has(network);
+    if (mustWait && this.#waiting.length >= MAX_WAITING) return 'unavailable';
+    this.#asked.set(network, asked + 1);
+    // Whoever begins the next one puts its network among the working ones.
+    if (mustWait) await new Promise<void>((begin) => this.#waiting.push({ network, begin }));
+    else this.#working.add(network);
+    try {
+      return await this.#look(identity, password);
+    } finally {
+      this.#done(network);
+    }
+  }
+
+  async #look(identity: string, password: string): Promise<'ok' | 'wrong'> {
     // An unknown user costs the same time as a wrong password, so that names cannot be guessed by the clock.
     const hash = parsePasswordHash(this.#users.get(identity) ?? '') ?? DECOY;
-    this.#working++;
-    try {
-      const key = await derive(password, hash.salt, hash.key.length, hash);
-      return timingSafeEqual(key, hash.key) && hash !== DECOY ? 'ok' : 'wrong';
-    } finally {
-      this.#working--;
-    }
+    const key = await derive(password, hash.salt, hash.key.length, hash);
+    return timingSafeEqual(key, hash.key) && hash !== DECOY ? 'ok' : 'wrong';
+  }
+
+  #done(network: string): void {
+    this.#working.delete(network);
+    const asked = (this.#asked.get(network) ?? 0) - 1;
+    if (asked > 0) this.#asked.set(network, asked);
+    else this.#asked.delete(network);
+    const next = this.#waiting.find((waiting) => !this.#working.has(waiting.network));
+    if (next === undefined) return;
+    this.#waiting.splice(this.#waiting.indexOf(next), 1);
+    this.#working.add(next.network);
+    next.begin();
   }
 }
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decision } from '../../test/contracts/journal.ts';
+import type { Decision, DecisionOutcome } from '../core/decision.ts';
 import { reply } from '../mail/reply.ts';
-import { createLog, decisionLine, harmless } from './log.ts';
+import { createLog, decisionLine, harmless, refusedBeside } from './log.ts';
 import { painter } from './paint.ts';
 
 function capture(isTTY = false) {
@@ -87,6 +88,48 @@ describe('the log', () => {
     assert.equal(painter({ isTTY: true }, { NO_COLOR: '' })('red', 'x'), '\x1b[31mx\x1b[39m');
   });
 
+  it('says how many recipients a message did not reach', () => {
+    const [one] = decision({ id: 'x' }).recipients;
+    const of = (...outcomes: DecisionOutcome[]) => outcomes.map((outcome) => ({ ...one!, outcome }));
+    const cases: [
+      outcome: DecisionOutcome,
+      recipients: Decision['recipients'],
+      refused?: number | undefined,
+      deferred?: number | undefined,
+      beside?: string,
+    ][] = [
+      ['accepted', of('accepted', 'accepted')],
+      ['accepted', of('accepted', 'refused'), 1, undefined, ' (1 refused of 2)'],
+      ['relayed', of('relayed', 'deferred', 'refused', 'refused'), 2, 1, ' (2 refused, 1 deferred of 4)'],
+      ['accepted', of('accepted', 'deferred'), undefined, 1, ' (1 deferred of 2)'],
+      ['refused', of('refused', 'refused')],
+      ['deferred', of('refused', 'deferred')],
+    ];
+    for (const [outcome, recipients, refused, deferred, beside = ''] of cases) {
+      const d = decision({ id: 'x', outcome, recipients });
+      const line = decisionLine(d);
+      assert.deepEqual([line.refusedRecipients, line.deferredRecipients], [refused, deferred], beside);
+      assert.equal(refusedBeside(d), beside);
+      const { lines, output } = capture();
+      createLog('text', output).decision(d);
+      assert.ok((lines[0] ?? '').includes(`${outcome.padEnd(9)}${beside} 192.0.2.7`), lines[0]);
+    }
+  });
+
+  it('changes its form while it runs', () => {
+    const { lines, output } = capture();
+    const log = createLog('json', output);
+    log.stopping();
+    log.reformat('text');
+    log.stopping();
+    log.reformat('auto');
+    log.stopping();
+    assert.deepEqual(
+      lines.map((line) => line.startsWith('{')),
+      [true, false, true],
+    );
+  });
+
   it('says the rest in both forms', () => {
     for (const format of ['json', 'text'] as const) {
       const { lines, output } = capture();
@@ -98,6 +141,7 @@ describe('the log', () => {
       log.reloaded([]);
       log.reloaded(['postern.toml:1: bad']);
       log.stopping();
+      log.stopped();
       const text = lines.join('');
       for (const part of [
         '[::1]:25',
@@ -107,6 +151,7 @@ describe('the log', () => {
         'lists all',
         'postern.toml:1: bad',
         'stopping',
+        'stopped',
       ]) {
         assert.ok(text.includes(part), `${format}: ${part} in ${text}`);
       }

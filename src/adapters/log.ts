@@ -2,7 +2,7 @@ import { pino, type Logger } from 'pino';
 import type { Decision, DecisionOutcome } from '../core/decision.ts';
 import { formatMailbox, formatReversePath } from '../mail/mailbox.ts';
 import { painter, type Paint } from './paint.ts';
-import { byTurn } from './turn-output.ts';
+import { gathered } from './gathered-output.ts';
 
 /** What the program says while it runs: one line a decision, and what the operator must know. Never secrets, never content. */
 export interface Log {
@@ -15,10 +15,30 @@ export interface Log {
       | { readonly kind: 'suspended'; readonly zone: string; readonly reason: string }
       | { readonly kind: 'resumed'; readonly zone: string },
   ): void;
+  /** Another level of load, or calm again. */
+  load(change: LoadChange): void;
   /** Empty: the new configuration is in force; else the old one still is. */
   reloaded(problems: readonly string[]): void;
+  /** No more mail is taken; what is being taken comes to its end. */
   stopping(): void;
+  /** The last line. */
+  stopped(): void;
+  /** From the next line on. */
+  reformat(format: LogFormat): void;
 }
+
+export interface LoadChange {
+  readonly level: string;
+  readonly before: string;
+  /** Names of the measures that met their marks, and all measures. */
+  readonly because: readonly string[];
+  readonly sample: Readonly<Record<string, number>>;
+  readonly turnedAway: number;
+  readonly deferred: number;
+}
+
+export type LogFormat = 'auto' | 'json' | 'text';
+type Lines = Omit<Log, 'reformat'>;
 
 /** Where lines go: `process.stdout`, or a test's own. */
 export interface Output {
@@ -26,9 +46,21 @@ export interface Output {
   readonly isTTY?: boolean;
 }
 
-export function createLog(format: 'auto' | 'json' | 'text', output: Output = byTurn(process.stdout)): Log {
-  const isText = format === 'text' || (format === 'auto' && output.isTTY === true);
-  return isText ? textLog(output) : jsonLog(output);
+export function createLog(format: LogFormat, output: Output = gathered(process.stdout)): Log {
+  const linesOf = (now: LogFormat): Lines =>
+    now === 'text' || (now === 'auto' && output.isTTY === true) ? textLog(output) : jsonLog(output);
+  let lines = linesOf(format);
+  return {
+    decision: (d) => lines.decision(d),
+    listening: (door, host, port) => lines.listening(door, host, port),
+    trouble: (what, error, id) => lines.trouble(what, error, id),
+    zone: (event) => lines.zone(event),
+    load: (change) => lines.load(change),
+    reloaded: (problems) => lines.reloaded(problems),
+    stopping: () => lines.stopping(),
+    stopped: () => lines.stopped(),
+    reformat: (now) => void (lines = linesOf(now)),
+  };
 }
 
 export function silentLog(): Log {
@@ -38,14 +70,18 @@ export function silentLog(): Log {
     listening: nothing,
     trouble: nothing,
     zone: nothing,
+    load: nothing,
     reloaded: nothing,
     stopping: nothing,
+    stopped: nothing,
+    reformat: nothing,
   };
 }
 
 /** The facts of one decision, as the log has them; absent where the session did not get that far. */
 export function decisionLine(d: Decision) {
   const { session, transaction, reply } = d;
+  const beside = turnedAway(d);
   // One literal: undefined fields are not written, and a spread for each would cost more than the line.
   return {
     id: d.id,
@@ -55,6 +91,8 @@ export function decisionLine(d: Decision) {
     from: transaction === undefined ? undefined : `<${clipped(formatReversePath(transaction.reversePath))}>`,
     to: d.recipients.slice(0, MAX_RECIPIENTS).map((r) => clipped(formatMailbox(r.mailbox))),
     recipients: d.recipients.length > MAX_RECIPIENTS ? d.recipients.length : undefined,
+    refusedRecipients: beside?.refused || undefined,
+    deferredRecipients: beside?.deferred || undefined,
     outcome: d.outcome,
     check: d.check,
     code: d.code,
@@ -66,6 +104,26 @@ export function decisionLine(d: Decision) {
     size: d.sizeOctets,
     ms: Math.round(d.tookMs),
   };
+}
+
+/** How many recipients a message did not reach that others got: `outcome` speaks of those who got it. */
+function turnedAway({ outcome, recipients }: Decision) {
+  if (outcome !== 'accepted' && outcome !== 'relayed') return undefined;
+  let refused = 0;
+  let deferred = 0;
+  for (const r of recipients) {
+    if (r.outcome === 'refused') refused++;
+    else if (r.outcome === 'deferred') deferred++;
+  }
+  return refused + deferred === 0 ? undefined : { refused, deferred };
+}
+
+/** ` (1 refused, 2 deferred of 5)` behind the outcome; empty where all recipients had the same. */
+export function refusedBeside(d: Decision): string {
+  const beside = turnedAway(d);
+  if (beside === undefined) return '';
+  const parts = Object.entries(beside).filter(([, n]) => n > 0);
+  return ` (${parts.map(([what, n]) => `${n} ${what}`).join(', ')} of ${d.recipients.length})`;
 }
 
 /** A line stays a line: the journal has all of it. */
@@ -82,11 +140,23 @@ export function harmless(text: string): string {
   return text.replace(HARMFUL, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-function jsonLog(output: Output): Log {
+let lastMs = 0;
+let lastTime = '';
+/** A burst of decisions falls into few milliseconds: each is written out once. */
+function isoTime(): string {
+  const nowMs = Date.now();
+  if (nowMs !== lastMs) {
+    lastMs = nowMs;
+    lastTime = `,"time":"${new Date(nowMs).toISOString()}"`;
+  }
+  return lastTime;
+}
+
+function jsonLog(output: Output): Lines {
   // `msg` stands first in each line, so that a person who greps sees it.
   const options = {
     base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
+    timestamp: isoTime,
     formatters: { level: (level: string) => ({ level }) },
   };
   const lines: Logger = pino(options, { write: (line: string) => void output.write(line) });
@@ -105,15 +175,18 @@ function jsonLog(output: Output): Log {
       const { kind, ...facts } = event;
       lines[kind === 'suspended' ? 'warn' : 'info']({ msg: `list ${kind}`, ...facts });
     },
+    load: ({ sample, ...change }) =>
+      lines[change.level === 'calm' ? 'info' : 'warn']({ msg: 'load', ...change, ...rounded(sample) }),
     reloaded: (problems) =>
       problems.length === 0
         ? lines.info({ msg: 'reloaded' })
         : lines.error({ msg: 'not reloaded', problems }),
     stopping: () => lines.info({ msg: 'stopping' }),
+    stopped: () => lines.info({ msg: 'stopped' }),
   };
 }
 
-const COLOURS = {
+export const OUTCOME_COLOURS = {
   accepted: 'green',
   relayed: 'green',
   refused: 'red',
@@ -121,7 +194,7 @@ const COLOURS = {
   abandoned: 'dim',
 } as const satisfies Record<DecisionOutcome, string>;
 
-function textLog(output: Output): Log {
+function textLog(output: Output): Lines {
   const paint = painter(output);
   const say = (text: string) => void output.write(`${paint('dim', clock())} ${text}\n`);
   return {
@@ -137,12 +210,14 @@ function textLog(output: Output): Log {
           ? `${paint('yellow', 'list suspended')} ${harmless(`${event.zone}: ${event.reason}`)}`
           : `list resumed ${harmless(event.zone)}`,
       ),
+    load: (change) => say(loadText(change, paint)),
     reloaded: (problems) => {
       if (problems.length === 0) say('configuration reloaded');
       else say(paint('red', 'not reloaded, the old configuration stays in force'));
       for (const problem of problems) say(`  ${harmless(problem)}`);
     },
     stopping: () => say('stopping'),
+    stopped: () => say('stopped'),
   };
 }
 
@@ -154,8 +229,27 @@ function decisionText(d: Decision, paint: Paint): string {
     line.check === undefined ? '' : ` ${line.check}${line.code === undefined ? '' : `:${line.code}`}`;
   const size = line.size === undefined ? '' : ` ${line.size}B`;
   const who = harmless(`${line.client} helo=${line.helo ?? '-'} ${line.from ?? '-'} → ${to}`);
-  return `${paint(COLOURS[d.outcome], d.outcome.padEnd(9))} ${who}${why}${size} ${line.ms}ms id=${line.id}${line.reply === undefined ? '' : ` ${paint('dim', harmless(line.reply))}`}`;
+  return `${paint(OUTCOME_COLOURS[d.outcome], d.outcome.padEnd(9))}${refusedBeside(d)} ${who}${why}${size} ${line.ms}ms id=${line.id}${line.reply === undefined ? '' : ` ${paint('dim', harmless(line.reply))}`}`;
 }
+
+const LEVELS: Readonly<Record<string, string>> = {
+  calm: 'load is calm again',
+  defer: 'load: new mail is deferred',
+  refuse: 'load: connections are refused',
+};
+
+function loadText({ level, sample, because, turnedAway, deferred }: LoadChange, paint: Paint): string {
+  const values = rounded(sample);
+  const why = because.map((measure) => ` ${measure}=${values[measure] ?? 0}`).join('');
+  const cost =
+    turnedAway + deferred === 0
+      ? ''
+      : `; since the last change ${turnedAway} turned away, ${deferred} deferred`;
+  return `${paint(level === 'calm' ? 'dim' : 'yellow', LEVELS[level] ?? level)}${why}${cost}`;
+}
+
+const rounded = (sample: LoadChange['sample']): Record<string, number> =>
+  Object.fromEntries(Object.entries(sample).map(([name, value]) => [name, Math.round(value * 10) / 10]));
 
 const clock = (): string => new Date().toTimeString().slice(0, 8);
 const socketText = (host: string, port: number): string =>

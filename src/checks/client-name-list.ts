@@ -14,7 +14,7 @@ export const clientNameList = defineCheck({
   name: 'client-name-list',
   summary: 'Refuses clients whose confirmed host name is on your own block list.',
   stage: 'connect',
-  cost: 'dns',
+  cost: 'dns-chain',
   codes: {
     listed: 'A confirmed host name of the client is on the block list.',
     'not-listed': 'No confirmed host name of the client is on the block list.',

@@ -27,4 +27,6 @@ describe('early-talker', () => {
     assert.equal(earlyTalker.defaults.on_fail, 'refuse');
     assert.equal(earlyTalker.defaults.refuse_at, 'rcpt');
   });
+
+  it('is a strike', () => assert.deepEqual(earlyTalker.charges, { spoke: 'strike' }));
 });

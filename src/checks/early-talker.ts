@@ -11,6 +11,7 @@ export const earlyTalker = defineCheck({
   settings: z.strictObject({}),
   defaults: { on_fail: 'refuse', on_temperror: 'go-on', weight: 5, refuse_at: 'rcpt' },
   lifted: 'by-any',
+  charges: { spoke: 'strike' },
   judge({ session }) {
     if (!session.violations.includes('early-talker')) {
       return [{ result: 'pass', code: 'waited', text: `${session.client.address} waited for the banner` }];

@@ -21,7 +21,7 @@ describe('fcrdns', () => {
     text: '192.0.2.7 has no matching reverse DNS',
     enhanced: '5.7.25',
   };
-  const ok = { result: 'pass', code: 'ok', text: '192.0.2.7 is mail.example' };
+  const ok = { result: 'pass', code: 'ok', text: '192.0.2.7 is mail.example', domain: 'mail.example' };
   const good = { [PTR]: 'mail.example', 'mail.example A': '192.0.2.7' };
   const cases: [what: string, zone: ZoneRecords, troubles: Record<string, FakeTrouble>, finding: object][] = [
     ['confirmed', good, {}, ok],

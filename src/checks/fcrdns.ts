@@ -7,7 +7,7 @@ export const fcrdns = defineCheck({
   name: 'fcrdns',
   summary: 'Asks whether the client has a reverse DNS name that leads back to its address.',
   stage: 'connect',
-  cost: 'dns',
+  cost: 'dns-chain',
   codes: {
     ok: 'A reverse name leads back to the client.',
     'no-ptr': 'The client has no reverse name.',
@@ -22,7 +22,9 @@ export const fcrdns = defineCheck({
   judge: ({ session }, found) => {
     const { address } = session.client;
     const [name] = confirmedNames(found);
-    if (name !== undefined) return [{ result: 'pass', code: 'ok', text: `${address} is ${name}` }];
+    if (name !== undefined) {
+      return [{ result: 'pass', code: 'ok', text: `${address} is ${name}`, domain: name }];
+    }
     if (isIprevOpen(found)) {
       const text = `the reverse DNS of ${address} could not be looked up`;
       return [{ result: 'temperror', code: 'temperror', text, enhanced: '5.4.3' }];

@@ -13,7 +13,7 @@ export const genericRdns = defineCheck({
   name: 'generic-rdns',
   summary: "Looks whether the client's reverse name is one of a pool or an access line, not a mail server's.",
   stage: 'connect',
-  cost: 'dns',
+  cost: 'dns-chain',
   codes: {
     ok: 'It has a name of its own.',
     generic: 'All its names are generic.',

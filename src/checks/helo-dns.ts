@@ -30,7 +30,7 @@ export const heloDns = defineCheck({
   name: 'helo-dns',
   summary: 'Asks whether the HELO name resolves and belongs to the client.',
   stage: 'helo',
-  cost: 'dns',
+  cost: 'dns-chain',
   codes: {
     ok: "The name has the client's address, or stands in the same organizational domain as its confirmed reverse name.",
     unresolved: 'The name has no address.',

@@ -58,4 +58,8 @@ describe('helo', () => {
       assert.equal(finding?.result, code === 'ok' ? 'pass' : 'fail');
     });
   }
+
+  it('is a strike where the name is a lie about us, and no more than a refusal where it may be a mistake', () => {
+    assert.deepEqual(helo.charges, { 'own-name': 'strike', 'own-address': 'strike' });
+  });
 });

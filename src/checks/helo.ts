@@ -32,6 +32,8 @@ export const helo = defineCheck({
   }),
   defaults: { on_fail: 'refuse', on_temperror: 'go-on', weight: 5, refuse_at: 'rcpt' },
   lifted: 'by-any',
+  // A name of ours is a lie that no misconfigured server tells by accident; a domain of ours may be a customer's own web server.
+  charges: { 'own-name': 'strike', 'own-address': 'strike' },
   judge: ({ session }, _evidence, settings, site) => {
     const said = session.helo.name;
     const shown = `HELO ${said.replace(/[^\x20-\x7e]/g, '?').slice(0, 100)}`;

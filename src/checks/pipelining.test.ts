@@ -27,4 +27,6 @@ describe('pipelining', () => {
     assert.equal(pipelining.defaults.on_fail, 'refuse');
     assert.equal(pipelining.defaults.refuse_at, 'rcpt');
   });
+
+  it('is a strike', () => assert.deepEqual(pipelining.charges, { unasked: 'strike' }));
 });

@@ -14,6 +14,7 @@ export const pipelining = defineCheck({
   settings: z.strictObject({}),
   defaults: { on_fail: 'refuse', on_temperror: 'go-on', weight: 5, refuse_at: 'rcpt' },
   lifted: 'by-any',
+  charges: { unasked: 'strike' },
   judge({ session }) {
     if (!session.violations.includes('pipelining')) {
       return [{ result: 'pass', code: 'waited', text: `${session.client.address} waited for each reply` }];

@@ -1,35 +1,34 @@
 import { z } from 'zod';
-import type { Json } from '../core/check.ts';
+import { acceptAllRecord, ACCEPT_ALL } from '../core/accept-all.ts';
 import { defineCheck } from '../core/check.ts';
 import type { Finding } from '../core/finding.ts';
-import type { BackendAnswer } from '../core/ports.ts';
+import type { BackendAnswer, StorePort } from '../core/ports.ts';
 import { keepsTheSession } from '../core/replies.ts';
-import { duration } from '../core/settings.ts';
+import { duration, flag } from '../core/settings.ts';
 import { isOurDomain } from '../core/site.ts';
-import { formatMailbox, mailboxKey } from '../mail/mailbox.ts';
-import type { Reply } from '../mail/reply.ts';
+import { formatMailbox } from '../mail/mailbox.ts';
+import { isPermanent, isPositive, isTransient, type Reply } from '../mail/reply.ts';
+import { rememberRefusal, saysUnknown } from './refused-recipients.ts';
 
 const settings = z.strictObject({
-  known_only: z.boolean().default(false).meta({
-    description:
-      'Takes mail only for recipients that stand in `recipient_files`, without asking the backend first.',
-  }),
   unknown_kept: duration(
     '2h',
     '1m',
     '7d',
-    'How long a mailbox that the backend refused is refused without asking again.',
+    'How long a mailbox that the backend refused is refused without asking again, by `recipient-list`.',
   ),
+  detect_accept_all: flag(
+    true,
+    'Asks the backend now and then for a recipient that cannot exist, to see whether it refuses any.',
+  ),
+  accept_all_every: duration('7d', '1h', '90d', 'How often it is asked so, for each domain.'),
 });
 
-/** `listed`: whether the recipient stands in our own list. `remembered`: an earlier refusal of the backend. */
-type Evidence = {
-  readonly listed: boolean | null;
-  readonly remembered: Reply | null;
-  readonly backend: BackendAnswer | null;
-};
-
-const SPACE = 'recipients';
+interface Evidence {
+  readonly backend: BackendAnswer;
+  /** The backend takes any recipient of the domain, so that its yes says nothing. */
+  readonly acceptsAll: boolean;
+}
 
 /**
  * E5: an unknown mailbox is refused while the sender's server still holds the message. Passing the recipient on to the
@@ -37,76 +36,75 @@ const SPACE = 'recipients';
  */
 export const recipients = defineCheck({
   name: 'recipients',
-  summary: 'The recipient exists: it stands in our list, and the backend takes it.',
+  summary: 'The backend takes the recipient.',
   stage: 'rcpt',
   cost: 'backend',
   codes: {
     taken: 'the backend takes the recipient',
-    unlisted: 'the recipient does not stand in the list of those we know',
-    unknown: 'the backend refused the recipient, now or a short while ago',
+    'accept-all': 'the backend takes the recipient, and would take any other',
+    unknown: 'the backend says that there is no such mailbox',
+    refused: 'the backend refused the recipient, or the transaction, for another reason',
     deferred: 'the backend deferred the recipient',
     unreachable: 'the backend could not be asked',
   },
   settings,
   defaults: { on_fail: 'refuse', on_temperror: 'defer', weight: 0, refuse_at: 'rcpt' },
   lifted: 'by-name',
-  async gather({ session, recipient }, ports, { known_only, unknown_kept }, signal, site): Promise<Evidence> {
+  charges: { unknown: 'guess' },
+  async gather({ recipient }, ports, { unknown_kept }, signal, site): Promise<Evidence> {
     const { mailbox } = recipient;
-    const ours = mailbox.domain === '' || isOurDomain(site, mailbox.domain);
-    const listed =
-      known_only && ours
-        ? ports.lists
-            .find({ client: session.client.address, recipient: mailbox })
-            .some((e) => e.kind === 'mailbox')
-        : null;
-    if (listed === false) return { listed, remembered: null, backend: null };
-    const remembered = ours ? await ports.store.recall(SPACE, mailboxKey(mailbox)) : undefined;
-    if (isReply(remembered)) return { listed, remembered, backend: null };
     const backend = await ports.recipients.ask(mailbox, signal);
+    if (backend.kind !== 'replied' || (mailbox.domain !== '' && !isOurDomain(site, mailbox.domain)))
+      return { backend, acceptsAll: false };
+    if (isPositive(backend.reply))
+      return { backend, acceptsAll: await isAcceptAll(ports.store, mailbox.domain) };
     // Only what the backend says of the mailbox itself is kept: were a refusal of the sender or of the client kept as one of
     // the recipient, a stranger could have a mailbox refused for everybody.
-    if (ours && backend.kind === 'replied' && backend.of === undefined && isUnknownMailbox(backend.reply)) {
-      await ports.store.remember(SPACE, mailboxKey(mailbox), { ...backend.reply }, unknown_kept);
-    }
-    return { listed, remembered: null, backend };
+    if (backend.of === undefined && saysUnknown(backend.reply))
+      await rememberRefusal(ports.store, mailbox, backend.reply, unknown_kept);
+    return { backend, acceptsAll: false };
   },
-  judge({ recipient }, { listed, remembered, backend }): readonly Finding[] {
+  judge({ recipient }, { backend, acceptsAll }): readonly Finding[] {
     const name = `<${formatMailbox(recipient.mailbox)}>`;
-    if (listed === false) {
-      return [{ result: 'fail', code: 'unlisted', text: `${name} is no mailbox here`, enhanced: '5.1.1' }];
-    }
-    if (remembered !== null) return [refused(name, remembered)];
-    if (backend === null) return [{ result: 'none', code: 'unreachable', text: `${name} was not asked for` }];
     if (backend.kind === 'unreachable') {
       const text = 'the mailbox server behind this gate cannot be reached now';
       return [{ result: 'temperror', code: 'unreachable', text, enhanced: '5.4.1' }];
     }
     const said = backend.reply;
-    if (said.code >= 500) return [refused(name, said)];
-    if (said.code >= 400) {
-      const text = `the mailbox server says of ${name}: ${words(said)}`;
+    const text = `the mailbox server says of ${name}: ${said.lines.join(' ')}`;
+    if (isPermanent(said)) {
+      const { code, enhanced } = keepsTheSession(said);
+      const isUnknown = backend.of === undefined && (saysUnknown(said) || saysNoMore(said));
       return [
-        { result: 'temperror', code: 'deferred', text, enhanced: `5${(said.enhanced || '4.3.0').slice(1)}` },
+        {
+          result: 'fail',
+          code: isUnknown ? 'unknown' : 'refused',
+          text,
+          enhanced: enhanced || (isUnknown ? '5.1.1' : '5.7.1'),
+          replyCode: code,
+        },
       ];
+    }
+    if (isTransient(said)) {
+      const enhanced = `5${(said.enhanced || '4.3.0').slice(1)}`;
+      return [{ result: 'temperror', code: 'deferred', text, enhanced }];
+    }
+    if (acceptsAll) {
+      return [{ result: 'pass', code: 'accept-all', text: `the backend takes ${name}, as it takes any` }];
     }
     return [{ result: 'pass', code: 'taken', text: `the backend takes ${name}` }];
   },
 });
 
-function refused(name: string, said: Reply): Finding {
-  const text = `the mailbox server says of ${name}: ${words(said)}`;
-  const { code, enhanced } = keepsTheSession(said);
-  return { result: 'fail', code: 'unknown', text, enhanced: enhanced || '5.1.1', replyCode: code };
+/** The backend has taken the recipient: a store that is ill is no reason to undo that. */
+async function isAcceptAll(store: StorePort, domain: string): Promise<boolean> {
+  try {
+    return acceptAllRecord(await store.recall(ACCEPT_ALL, domain))?.acceptsAll === true;
+  } catch {
+    return false;
+  }
 }
 
-// RFC 3463 3.2: X.1.1 bad mailbox, X.1.6 mailbox has moved; X.1.10 is Exchange's "recipient not found".
-const isUnknownMailbox = (said: Reply): boolean =>
-  said.code >= 500 && /^5\.1\.(?:1|6|10)$/.test(said.enhanced);
-
-const words = (said: Reply): string => said.lines.join(' ');
-
-function isReply(value: Json | undefined): value is Json & Reply {
-  return (
-    typeof value === 'object' && value !== null && 'code' in value && 'lines' in value && 'enhanced' in value
-  );
-}
+// RFC 5321 4.2.3: what a server without status codes says of mailboxes that it does not have.
+const saysNoMore = ({ code, enhanced }: Reply): boolean =>
+  enhanced === '' && (code === 550 || code === 551 || code === 553);

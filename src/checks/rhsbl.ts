@@ -52,7 +52,7 @@ export const rhsbl = defineCheck({
   summary:
     "Asks DNS lists of domains about the sender's domain, the HELO name and the client's reverse name.",
   stage: 'mail',
-  cost: 'dns',
+  cost: 'dns-chain',
   codes: {
     listed: 'Listed, and the weights of all lists that name one of the names reach `refuse_at_weight`.',
     suspected: 'Listed, but the weights do not reach `refuse_at_weight`.',

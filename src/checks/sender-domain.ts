@@ -21,7 +21,7 @@ export const senderDomain = defineCheck({
   name: 'sender-domain',
   summary: "Asks whether the sender's domain exists and takes mail.",
   stage: 'mail',
-  cost: 'dns',
+  cost: 'dns-chain',
   codes: {
     ok: 'The domain has MX or address records.',
     nxdomain: 'The domain does not exist.',

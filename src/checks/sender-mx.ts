@@ -40,7 +40,7 @@ export const senderMx = defineCheck({
   name: 'sender-mx',
   summary: "Asks whether the mail exchangers of the sender's domain are real hosts.",
   stage: 'mail',
-  cost: 'dns',
+  cost: 'dns-chain',
   codes: {
     ok: 'They are.',
     bogus: 'They have only private, loopback or reserved addresses.',

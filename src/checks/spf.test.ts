@@ -41,7 +41,27 @@ describe('spf', () => {
   for (const [record, result, code, enhanced, text] of cases) {
     it(`${code}: ${record}`, async () => {
       const { findings } = await ask(spf, { from, helo: 'h.example' }, { dns: fakeResolver(zone(record)) });
-      assert.deepEqual(findings, [{ result, code, text, ...(enhanced === undefined ? {} : { enhanced }) }]);
+      const vouched = code === 'pass' ? { domain: 'a.example' } : {};
+      assert.deepEqual(findings, [
+        { result, code, text, ...(enhanced === undefined ? {} : { enhanced }), ...vouched },
+      ]);
+    });
+  }
+
+  const vouching: [record: string, said: { from: string; helo: string }, domain: string | undefined][] = [
+    ['v=spf1 ip4:192.0.2.0/24 -all', { from, helo: 'h.example' }, 'a.example'],
+    ['v=spf1 ip4:192.0.0.0/8 -all', { from, helo: 'h.example' }, 'a.example'],
+    ['v=spf1 mx a:all.example ip4:192.0.2.7 ?all', { from, helo: 'h.example' }, 'a.example'],
+    ['v=spf1 ip4:192.0.2.7 -all', { from: '<>', helo: 'a.example' }, 'a.example'],
+    ['v=spf1 +all', { from, helo: 'h.example' }, undefined],
+    ['v=spf1 mx all', { from, helo: 'h.example' }, undefined],
+    ['v=spf1 ip4:0.0.0.0/1 ip4:128.0.0.0/1 -all', { from, helo: 'h.example' }, undefined],
+    ['v=spf1 ip4:192.0.2.7 ip6:::/0 -all', { from, helo: 'h.example' }, undefined],
+  ];
+  for (const [record, said, domain] of vouching) {
+    it(`${record} vouches for ${domain ?? 'nobody'} (${said.from})`, async () => {
+      const [finding] = (await ask(spf, said, { dns: fakeResolver(zone(record)) })).findings;
+      assert.deepEqual([finding?.result, finding?.domain], ['pass', domain]);
     });
   }
 

@@ -19,7 +19,7 @@ export const spf = defineCheck({
   name: 'spf',
   summary: "Asks whether the sender's domain lets this client send for it (SPF).",
   stage: 'mail',
-  cost: 'dns',
+  cost: 'dns-chain',
   codes: {
     pass: 'The domain lets the client send for it.',
     fail: 'The domain says that the client may not send for it.',
@@ -87,8 +87,10 @@ export const spf = defineCheck({
     }
     const why = problem === undefined ? '' : `: ${problem}`;
     switch (result) {
-      case 'pass':
-        return [{ result, code: 'pass', text: `the SPF record of ${domain} permits ${client}` }];
+      case 'pass': {
+        const text = `the SPF record of ${domain} permits ${client}`;
+        return [{ result, code: 'pass', text, ...(vouches(judged) ? { domain: judged.domain } : {}) }];
+      }
       case 'fail': {
         // RFC 7208 6.2: whose words these are has to be plain.
         const says = explanation === undefined ? '' : ` (${domain} says: ${explanation})`;
@@ -130,6 +132,13 @@ export const spf = defineCheck({
     }
   },
 });
+
+// `all` that passes, or networks so wide that two or a few of them are the Internet.
+const PERMITS_THE_WORLD = /(?:^| )\+?(?:all|ip4:[0-9.]+\/[0-7]|ip6:[0-9a-f:.]+\/(?:[0-9]|1[0-5]))(?: |$)/i;
+
+/** A domain that permits everybody says nothing of this client. What includes and redirects lead to is not looked into. */
+const vouches = ({ domain, record = '' }: SpfOutcome): boolean =>
+  domain !== '' && !PERMITS_THE_WORLD.test(record);
 
 const MAX_SHOWN_DOMAIN = 80;
 

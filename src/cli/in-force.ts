@@ -2,17 +2,23 @@
 import type { GatewayListener, GatewaySettings } from '../doors/gateway/world.ts';
 import type { Config } from '../config/config.ts';
 import type { Policy } from '../core/policy.ts';
-import type { StorePort } from '../core/ports.ts';
+import type { Ports } from '../core/ports.ts';
 import { COSTS } from '../core/stage.ts';
 import { Certificates } from '../adapters/certificates.ts';
 import { Credentials } from '../adapters/credentials.ts';
+import { ACCEPT_ALL_REMEDY, AcceptAllWatch } from '../adapters/backends/accept-all.ts';
 import { openBackend } from '../adapters/backends/open.ts';
 import { createRouter, type Router } from '../adapters/backends/router.ts';
+import { Callout } from '../adapters/callout.ts';
 import { DnsResolver } from '../adapters/dns/resolver.ts';
 import { ZoneHealth, type ZoneEvent } from '../adapters/dns/zone-health.ts';
 import { Spools } from '../adapters/spool.ts';
 import { watchedZones } from '../checks/dns-zones.ts';
+import { convictionsOf } from '../config/convictions.ts';
 import { buildLists } from '../core/lists.ts';
+import { isOurDomain } from '../core/site.ts';
+import { newId } from '../engine/id.ts';
+import { isOff } from './explain.ts';
 import { DEFAULT_LIMITS, tightened } from '../wire/smtp/limits.ts';
 import { join } from 'node:path';
 
@@ -28,7 +34,10 @@ export interface InForce {
 }
 
 export interface Surroundings {
-  readonly store: StorePort;
+  /** The store, in all its uses. */
+  readonly state: Pick<Ports, 'store' | 'greylist' | 'standing' | 'blocks' | 'rates'>;
+  /** Nothing is asked on the side. */
+  readonly isTrial?: true;
   readonly nowMs: () => number;
   readonly onZone: (event: ZoneEvent) => void;
   readonly onTrouble: (what: string, error: unknown) => void;
@@ -43,8 +52,11 @@ export function putInForce(config: Config, around: Surroundings): InForce {
     maxCached: config.dns.cacheEntries,
   });
   const zones = new ZoneHealth({ dns, zones: zonesOf(config), onEvent: around.onZone });
-  const backendOf = ({ url, ...settings }: Config['backend']) =>
-    openBackend(url, { ...settings, hostName: site.hostName });
+  const acceptAll = acceptAllWatch(config, around);
+  const backendOf = ({ url, ...settings }: Config['backend']) => {
+    const backend = openBackend(url, { ...settings, hostName: site.hostName });
+    return acceptAll?.watching(backend) ?? backend;
+  };
   const router = createRouter(
     backendOf(config.backend),
     config.routes.map((route) => ({ domains: route.domains, backend: backendOf(route.backend) })),
@@ -57,7 +69,13 @@ export function putInForce(config: Config, around: Surroundings): InForce {
         );
   const settings: GatewaySettings = {
     policy: policyOf(config),
-    ports: { dns, store: around.store, lists: buildLists(config.listEntries), zones },
+    ports: {
+      ...around.state,
+      dns,
+      callout: new Callout({ hostName: site.hostName, dns }),
+      lists: buildLists(config.listEntries),
+      zones,
+    },
     backendFor: (mailbox) => router.backendFor(mailbox),
     offer: {
       hostName: site.hostName,
@@ -65,6 +83,8 @@ export function putInForce(config: Config, around: Surroundings): InForce {
       auth: config.auth === undefined ? [] : ['PLAIN', 'LOGIN'],
     },
     limits,
+    load: config.load,
+    emergency: config.emergency,
     protocolLimits: {
       ...tightened(DEFAULT_LIMITS, {
         recipients: limits.recipients,
@@ -98,18 +118,39 @@ export function putInForce(config: Config, around: Surroundings): InForce {
 
 /** In the ladder's order, without what is off or cannot run. */
 export function policyOf(config: Config): Policy {
-  const running = config.checks.filter(({ settings, idle }) => idle === undefined && !isOff(settings));
+  const running = config.checks.filter((configured) => configured.idle === undefined && !isOff(configured));
   return {
     site: config.site,
     checks: running.toSorted((a, b) => COSTS.indexOf(a.check.cost) - COSTS.indexOf(b.check.cost)),
     refuseAtSuspicion: config.refuseAtSuspicion,
+    convictions: convictionsOf(running),
     checksTimeoutMs: config.checksTimeoutMs,
     hash: config.policy,
   };
 }
 
-function isOff(settings: Config['checks'][number]['settings']): boolean {
-  return settings.on_fail === 'off' && Object.values(settings.actions).every((action) => action === 'off');
+/** Undefined where the check that would tell of it does not run, or is told not to. */
+function acceptAllWatch(config: Config, around: Surroundings): AcceptAllWatch | undefined {
+  const settings = config.checks.find(({ check }) => check.name === 'recipients')?.settings;
+  const knownOnly = config.checks.find(({ check }) => check.name === 'recipient-list')?.settings[
+    'known_only'
+  ];
+  if (settings?.['detect_accept_all'] !== true || knownOnly === true || around.isTrial === true)
+    return undefined;
+  return new AcceptAllWatch({
+    store: around.state.store,
+    hostName: config.site.hostName,
+    isOurs: (domain) => isOurDomain(config.site, domain),
+    everyMs: Number(settings['accept_all_every']),
+    nowMs: around.nowMs,
+    newId,
+    onAcceptAll: (domain, url) =>
+      around.onTrouble(
+        `the backend ${url} takes any recipient of ${domain}, and will bounce later`,
+        ACCEPT_ALL_REMEDY,
+      ),
+    onTrouble: around.onTrouble,
+  });
 }
 
 function zonesOf(config: Config) {

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { decision } from '../../test/contracts/journal.ts';
 import type { Cleanup } from '../../test/program.ts';
 import { tempDir } from '../../test/tempdir.ts';
 import { openJournal } from '../adapters/journal/sqlite.ts';
-import { LADDER } from '../checks/ladder.ts';
-import { checkConfigCommand } from './check-config.ts';
 import { logCommand, queryOf } from './log.ts';
 import { formatOctets, statsCommand } from './stats.ts';
 import { readTime } from './times.ts';
@@ -26,7 +24,11 @@ async function written(cleanup: Cleanup) {
       tookMs: 4,
     },
   ];
-  journal.record(decision({ id: 'BBBB', atMs: 2000, outcome: 'accepted', sizeOctets: 2048, steps }));
+  const [bob] = decision({ id: 'x' }).recipients;
+  const recipients = [{ ...bob!, outcome: 'accepted' as const }];
+  journal.record(
+    decision({ id: 'BBBB', atMs: 2000, outcome: 'accepted', sizeOctets: 2048, recipients, steps }),
+  );
   await journal.close();
   const out: string[] = [];
   return { config: { dataDir }, out, write: (text: string) => void out.push(text) };
@@ -49,7 +51,7 @@ describe('postern log', () => {
     const text = out.join('');
     assert.match(
       text,
-      /connect +fcrdns +suspect +4\.0 ms\n +fail no-ptr: 192\.0\.2\.7 has no reverse DNS\n +asked: \{"names":\["x\\u001b\[2J"\]\}/,
+      /connect +fcrdns +suspect +4\.0 ms\n +fail no-ptr: 192\.0\.2\.7 has no reverse DNS\n +came back: \{"names":\["x\\u001b\[2J"\]\}/,
     );
     assert.doesNotMatch(text, /\x1b/);
     assert.doesNotMatch(text, /AAAA/);
@@ -74,7 +76,61 @@ describe('postern log', () => {
     );
   });
 
+  it('says which recipients a message did not reach', async (t) => {
+    const { config, out, write } = await written(t);
+    const journal = openJournal(join(config.dataDir, 'journal.sqlite'));
+    const [bob] = decision({ id: 'x' }).recipients;
+    const recipients = [
+      { ...bob!, outcome: 'accepted' as const },
+      bob!,
+      { ...bob!, outcome: 'deferred' as const },
+    ];
+    journal.record(decision({ id: 'CCCC', outcome: 'accepted', recipients, atMs: 3000 }));
+    await journal.close();
+    await logCommand(config, { outcome: 'accepted' }, write);
+    assert.match(out.join(''), /CCCC .* accepted \(1 refused, 1 deferred of 3\)/);
+    out.length = 0;
+    await statsCommand(config, {}, write);
+    assert.match(out.join(''), /delivered to some only +1 +33\.3 %/);
+  });
+
+  it('doubts the name of a check that nothing was found by', async (t) => {
+    const { config, out, write } = await written(t);
+    await assert.rejects(logCommand(config, { check: 'hello' }, write), {
+      name: 'Error',
+      message: '--check "hello": nothing found, and there is no such check; did you mean "helo"?',
+      exitCode: 64,
+    });
+    await assert.rejects(
+      logCommand(config, { check: 'quatsch' }, write),
+      /there are client-list, .*suspicion$/,
+    );
+    assert.equal(await logCommand(config, { check: 'spf' }, write), 1);
+    assert.equal(await logCommand(config, { check: 'suspicion' }, write), 1);
+    assert.equal(await logCommand(config, { check: 'helo' }, write), 0);
+    assert.match(out.join(''), /AAAA/);
+  });
+
+  it('says what is wrong with a journal that it cannot read', async (t) => {
+    const { config, write } = await written(t);
+    const dataDir = join(config.dataDir, 'other');
+    await mkdir(dataDir);
+    await assert.rejects(logCommand({ dataDir }, {}, write), { exitCode: 66 });
+    await writeFile(
+      join(dataDir, 'journal.sqlite'),
+      'no database, though it is long enough to be one. '.repeat(100),
+    );
+    await assert.rejects(logCommand({ dataDir }, {}, write), {
+      exitCode: 66,
+      message: /is damaged or is no database/,
+    });
+  });
+
   it('names options that it cannot read', () => {
+    const usage = { exitCode: 64 };
+    assert.throws(() => queryOf({ limit: '0' }, 0), usage);
+    assert.throws(() => queryOf({ client: 'x' }, 0), usage);
+    assert.throws(() => queryOf({ until: 'x' }, 0), usage);
     assert.throws(() => queryOf({ limit: '0' }, 0), /--limit "0"/);
     assert.throws(() => queryOf({ limit: 'x' }, 0), /--limit "x"/);
     assert.throws(() => queryOf({ client: '10.0.0.0/99' }, 0), /--client: /);
@@ -103,6 +159,7 @@ describe('postern stats', () => {
     const text = out.join('');
     assert.match(text, /received +2 +1 clients/);
     assert.match(text, /delivered +1 +50\.0 %/);
+    assert.match(text, /delivered with a tag +1 +50\.0 %/);
     assert.match(text, /volume +2\.0 KiB +delivered/);
     assert.match(text, /fcrdns +1 +1 +0 +0 +0 +4\.00 +0\.00/);
     out.length = 0;
@@ -112,23 +169,5 @@ describe('postern stats', () => {
 
   it('writes volumes as people read them', () => {
     assert.deepEqual([0, 1023, 1024, 1_572_864].map(formatOctets), ['0 B', '1023 B', '1.0 KiB', '1.5 MiB']);
-  });
-});
-
-describe('postern check-config', () => {
-  it('says what a good file comes to, and what is idle', async (t) => {
-    const file = join(await tempDir(t), 'postern.toml');
-    const text =
-      'host_name = "mx.example.org"\ndomains = ["example.org"]\n[[listen]]\naddress = "[::1]:0"\n[backend]\nurl = "maildir:m"\n';
-    await writeFile(file, text);
-    const said = { out: '', err: '' };
-    const streams = { out: (s: string) => void (said.out += s), err: (s: string) => void (said.err += s) };
-    assert.equal(await checkConfigCommand({ file, checks: LADDER }, streams), 0);
-    assert.match(said.out, /listens on \[::1\]:0\n/);
-    assert.match(said.out, /note: dnsbl is on but does nothing: /);
-    assert.equal(said.err, '');
-    await writeFile(file, `${text}maximum = 3\n`);
-    assert.equal(await checkConfigCommand({ file, checks: LADDER }, streams), 1);
-    assert.match(said.err, /postern\.toml:7: backend\.maximum: unknown key/);
   });
 });

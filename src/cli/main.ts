@@ -1,13 +1,16 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning
-import { Command, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { LADDER } from '../checks/ladder.ts';
 import type { Config } from '../config/config.ts';
 import { load } from '../config/load.ts';
 import { formatProblem } from '../config/problems.ts';
 import { OUTCOMES } from '../core/decision.ts';
 import { hashPassword } from '../adapters/credentials.ts';
+import { blockAddCommand, blockListCommand, blockRemoveCommand, type ListOptions } from './block.ts';
 import { checkConfigCommand } from './check-config.ts';
+import { CommandError, EX_CONFIG, EX_SOFTWARE, EX_USAGE } from './exit.ts';
 import { logCommand, type LogOptions } from './log.ts';
+import { readPassword } from './password.ts';
 import { runCommand } from './run.ts';
 import { statsCommand, type StatsOptions } from './stats.ts';
 import { tryCommand, type TryOptions } from './try.ts';
@@ -19,8 +22,13 @@ const program = new Command('postern')
     'The gate in front of a mail server: refuses or delivers while the SMTP dialogue is still open.',
   )
   .version('0.1.0')
-  .showHelpAfterError('(postern --help lists the commands)')
-  .addHelpText('after', '\nExample:\n  postern check-config -c postern.toml && postern run -c postern.toml');
+  .showHelpAfterError('(--help says more)')
+  .exitOverride()
+  .addHelpText(
+    'after',
+    '\nExample:\n  postern check-config -c postern.toml && postern run -c postern.toml' +
+      '\n\nExit status: 0 good, 1 a plain no, 64 bad use, 66 no journal, 70 a fault of ours, 78 bad configuration.',
+  );
 
 const config = () => new Option('-c, --config <file>', 'configuration file').default(CONFIG);
 
@@ -36,9 +44,15 @@ program
   .description('Reads the configuration and says what is wrong with it, with line and remedy.')
   .argument('[file]', 'configuration file')
   .addOption(config())
-  .addHelpText('after', '\nExample:\n  postern check-config /etc/postern/postern.toml')
-  .action((file: string | undefined, options: { config: string }) =>
-    finish(checkConfigCommand({ file: file ?? options.config, checks: LADDER })),
+  .option('--explain', 'also every check: what it leads to, where that comes from, what cannot run and why')
+  .option('--json', 'the same as JSON')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  postern check-config /etc/postern/postern.toml\n  postern check-config --explain' +
+      '\n\nExit status: 0 good, 78 bad.',
+  )
+  .action((file: string | undefined, options: { config: string; explain?: boolean; json?: boolean }) =>
+    finish(checkConfigCommand({ ...options, file: file ?? options.config, checks: LADDER })),
   );
 
 program
@@ -96,17 +110,64 @@ program
     finish(withConfig(options.config, (c) => statsCommand(c, options))),
   );
 
+const block = program
+  .command('block')
+  .description('The short-term block list: who is refused for a while, and why. Also while the gate runs.')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  postern block list\n  postern block add 192.0.2.0/24 --for 1d --reason "floods us since noon"' +
+      '\n  postern block remove 192.0.2.7',
+  );
+
+block
+  .command('list')
+  .description('Prints the entries in force, newest first.')
+  .argument('[network]', 'only those that cover this address or network, or lie within it')
+  .addOption(config())
+  .option('--all', 'also those that have ended and are remembered: the next block will be longer')
+  .option('--limit <n>', 'at most so many', '1000')
+  .option('--json', 'one JSON object a line')
+  .addHelpText('after', '\nExit status: 0 found some, 1 found none.')
+  .action((network: string | undefined, options: ListOptions & { config: string }) =>
+    finish(
+      withConfig(options.config, (c) =>
+        blockListCommand(c, network === undefined ? options : { ...options, network }),
+      ),
+    ),
+  );
+
+block
+  .command('add')
+  .description('Blocks an address or a network for a time; stands in the place of an entry for the same.')
+  .argument('<network>', 'address, or network such as 192.0.2.0/24')
+  .addOption(config())
+  .option('--for <time>', 'how long: 30m, 12h, 1d, 2w', '1d')
+  .requiredOption('--reason <text>', 'why; those who are refused read it')
+  .action((network: string, options: { config: string; for: string; reason: string }) =>
+    finish(withConfig(options.config, (c) => blockAddCommand(c, { ...options, network }))),
+  );
+
+block
+  .command('remove')
+  .description('Ends a block, and forgets the convictions that would make the next one longer.')
+  .argument('<network>', 'as the list names it')
+  .addOption(config())
+  .addHelpText('after', '\nExit status: 0 removed, 1 there was no such entry.')
+  .action((network: string, options: { config: string }) =>
+    finish(withConfig(options.config, (c) => blockRemoveCommand(c, network))),
+  );
+
 program
   .command('hash-password')
-  .description('Reads a password from standard input and prints the line for the users file.')
+  .description('Asks for a password, or reads it from standard input; prints the line for the users file.')
   .argument('<user>', 'user name')
   .addHelpText('after', '\nExample:\n  postern hash-password ann >> /etc/postern/users')
   .action((user: string) =>
     finish(
       (async () => {
-        const password = await firstLine();
-        if (password === '') throw new Error('the password is empty; give it on standard input');
-        if (user === '' || /[:\s#]/.test(user)) throw new Error('a user name has no colon, space or #');
+        if (user === '' || /[:\s#]/.test(user))
+          throw new CommandError('a user name has no colon, space or #');
+        const password = await readPassword(process.stdin, (text) => void process.stderr.write(text));
         process.stdout.write(`${user}:${await hashPassword(password)}\n`);
         return 0;
       })(),
@@ -124,17 +185,7 @@ async function withConfig(file: string, run: (config: Config) => Promise<number>
   const loaded = load(file, LADDER);
   if ('config' in loaded) return run(loaded.config);
   for (const problem of loaded.problems) process.stderr.write(`${formatProblem(problem)}\n`);
-  return 78;
-}
-
-async function firstLine(): Promise<string> {
-  let text = '';
-  process.stdin.setEncoding('utf8');
-  for await (const chunk of process.stdin) {
-    text += chunk as string;
-    if (text.includes('\n')) break;
-  }
-  return text.split(/\r?\n/, 1)[0] ?? '';
+  return EX_CONFIG;
 }
 
 /** A command's mistakes are one line for the operator; what is ours keeps its stack. */
@@ -144,11 +195,17 @@ async function finish(command: Promise<number>): Promise<void> {
   } catch (error) {
     const ours = !(error instanceof Error) || error.name === 'TypeError' || error.name === 'RangeError';
     process.stderr.write(`postern: ${ours ? String((error as Error).stack) : error.message}\n`);
-    process.exitCode = 70;
+    process.exitCode = error instanceof CommandError ? error.exitCode : EX_SOFTWARE;
   }
 }
 
 // Whoever reads our output may go (`postern log | head`); a gate does not stop for that.
 process.stdout.on('error', () => undefined);
 
-await program.parseAsync();
+try {
+  await program.parseAsync();
+} catch (error) {
+  // It has said what is wrong, or what was asked of it.
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? 0 : EX_USAGE;
+}

@@ -6,18 +6,22 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openJournal } from '../adapters/journal/sqlite.ts';
 import { createLog, type Log } from '../adapters/log.ts';
+import { MachineLoad } from '../adapters/load.ts';
 import { openStore } from '../adapters/store/sqlite.ts';
 import { LADDER } from '../checks/ladder.ts';
 import type { Config } from '../config/config.ts';
 import { load } from '../config/load.ts';
 import { formatProblem } from '../config/problems.ts';
+import { UNSETTLED } from '../core/charges.ts';
 import type { Decision } from '../core/decision.ts';
+import type { LoadChange } from '../doors/load.ts';
 import { Gateway } from '../doors/gateway/gateway.ts';
 import { newId } from '../engine/id.ts';
 import { putInForce, type InForce } from './in-force.ts';
 
 // Old decisions go in small steps, a few times a day's worth of mail.
 const EXPIRE_EVERY_MS = 600_000;
+const UNSETTLED_MS = 600_000;
 
 export interface Running {
   readonly addresses: readonly { readonly host: string; readonly port: number }[];
@@ -36,9 +40,15 @@ export async function start(config: Config, log: Log): Promise<Running> {
     onTrouble: (reason, lost) =>
       trouble(lost === 0 ? 'the journal' : `the journal lost ${lost} decisions`, reason),
   });
-  const store = openStore(join(config.dataDir, 'store.sqlite'));
+  const store = openStore(join(config.dataDir, 'store.sqlite'), {
+    onTrouble: (error) => trouble('the store', error),
+  });
+  const machine = new MachineLoad();
+  let level: LoadChange['level'] = 'calm';
+  // While we have only just come back, or are under load, honest servers try the next MX: no honeypot holds it against them.
+  const unsettle = () => store.store.remember(UNSETTLED.space, UNSETTLED.key, true, UNSETTLED_MS);
   const around = {
-    store,
+    state: store,
     nowMs: Date.now,
     onZone: (event: Parameters<Log['zone']>[0]) => log.zone(event),
     onTrouble: trouble,
@@ -49,12 +59,18 @@ export async function start(config: Config, log: Log): Promise<Running> {
     settings: () => inForce.settings,
     secureContext: (name) => inForce.certificates?.contextFor(name),
     incoming: () => inForce.spools.create(),
-    verifyCredentials: (identity, password) =>
-      inForce.credentials?.verify(identity, password) ?? Promise.resolve('unavailable'),
+    verifyCredentials: (identity, password, network) =>
+      inForce.credentials?.verify(identity, password, network) ?? Promise.resolve('unavailable'),
     record(decision) {
       journal.record(decision);
       log.decision(decision);
       running.onDecision?.(decision);
+    },
+    load: () => machine.read(inForce.config.load.memoryLimitOctets),
+    onLoad(change) {
+      level = change.level;
+      log.load({ ...change, sample: { ...change.sample } });
+      if (level !== 'calm') unsettle();
     },
     trouble,
     nowMs: Date.now,
@@ -77,6 +93,10 @@ export async function start(config: Config, log: Log): Promise<Running> {
   // The first self-test of the lists runs while mail already flows: silence of a list is no nonsense.
   void inForce.zones.start();
   warmUp(inForce);
+  unsettle();
+  const unsettling = setInterval(() => {
+    if (level !== 'calm') unsettle();
+  }, UNSETTLED_MS / 2).unref();
   const expiry = setInterval(() => {
     journal
       .expire(inForce.config.journalKeptMs)
@@ -102,13 +122,16 @@ export async function start(config: Config, log: Log): Promise<Running> {
         return [`${config.file}: ${error instanceof Error ? error.message : String(error)}`];
       }
       await letGo(before);
+      log.reformat(inForce.config.logFormat);
       void inForce.zones.start();
       warmUp(inForce);
       return [];
     },
     async stop() {
       clearInterval(expiry);
+      clearInterval(unsettling);
       await gateway.stop();
+      machine.close();
       await letGo(inForce);
       store.close();
       await journal.close();
@@ -157,5 +180,6 @@ export async function runCommand(file: string): Promise<number> {
   log.stopping();
   await reloading;
   await running.stop();
+  log.stopped();
   return 0;
 }

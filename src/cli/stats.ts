@@ -47,15 +47,16 @@ export function formatSummary(s: Summary): string {
       row('rejected', s.rejected),
       row('deferred', s.deferred),
       row('abandoned', s.abandoned),
-      row('ham (untagged)', s.ham),
-      row('tagged', s.tagged),
+      row('delivered without a tag', s.ham),
+      row('delivered with a tag', s.tagged),
+      row('delivered to some only', s.partly),
       ['volume', formatOctets(s.deliveredOctets), 'delivered'],
     ],
   );
   if (s.byCheck.length === 0) return totals;
   const titles = ['asked', 'failed', 'no answer', 'rejected', 'deferred', 'ms each', 's in all'];
   const checks = formatTable(
-    [{ title: 'check' }, ...titles.map((title) => ({ title, align: 'right' as const }))],
+    [{ title: 'decisions by check' }, ...titles.map((title) => ({ title, align: 'right' as const }))],
     s.byCheck
       .toSorted((a, b) => b.refused - a.refused || b.asked - a.asked)
       .map((c) => [

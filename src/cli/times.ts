@@ -1,3 +1,5 @@
+import { CommandError } from './exit.ts';
+
 const UNIT_MS: Readonly<Record<string, number>> = {
   s: 1000,
   m: 60_000,
@@ -17,7 +19,9 @@ export function readTime(option: string, text: string, nowMs: number): number {
   );
   const ms = isDate || isTime ? Date.parse(isDate ? `${text}T00:00` : text.replace(' ', 'T')) : NaN;
   if (Number.isNaN(ms))
-    throw new Error(`--${option} "${text}" is no time; it wants 2h, 7d, 2026-11-21 or 2026-11-21T08:00`);
+    throw new CommandError(
+      `--${option} "${text}" is no time; it wants 2h, 7d, 2026-11-21 or 2026-11-21T08:00`,
+    );
   return ms;
 }
 

@@ -1,22 +1,23 @@
 /** `postern try`: what would happen to a client, and why (O9). Asks real DNS and the real backend, delivers nothing, keeps nothing. */
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openStore } from '../adapters/store/sqlite.ts';
 import type { Config } from '../config/config.ts';
-import type { Decision, Step } from '../core/decision.ts';
+import type { Decision } from '../core/decision.ts';
 import type { Policy } from '../core/policy.ts';
-import type { Ports, StorePort } from '../core/ports.ts';
+import type { Ports } from '../core/ports.ts';
 import { replies } from '../core/replies.ts';
 import { BackendTransaction } from '../doors/gateway/transaction.ts';
 import { newId } from '../engine/id.ts';
 import { Session } from '../engine/session.ts';
 import { canonicalAddress } from '../mail/ip.ts';
-import { formatMailbox, type Mailbox, type ReversePath } from '../mail/mailbox.ts';
+import type { Mailbox, ReversePath } from '../mail/mailbox.ts';
 import { parseForwardPath, parseReversePath } from '../mail/path.ts';
 import type { Reply } from '../mail/reply.ts';
-import { formatReply } from '../mail/reply.ts';
-import { putInForce } from './in-force.ts';
 import { painter } from '../adapters/paint.ts';
-
-const paint = painter(process.stdout);
+import { CommandError, EX_NOINPUT } from './exit.ts';
+import { putInForce } from './in-force.ts';
+import { formatStory } from './story.ts';
 
 export interface TryOptions {
   readonly client: string;
@@ -27,7 +28,7 @@ export interface TryOptions {
   readonly json?: boolean;
 }
 
-/** Exit codes: 0 let in, 1 refused, 2 bad use, 75 deferred (EX_TEMPFAIL). */
+/** Exit codes: 0 let in, 1 refused, 64 bad use (EX_USAGE), 75 deferred (EX_TEMPFAIL). */
 export async function tryCommand(
   config: Config,
   options: TryOptions,
@@ -43,20 +44,30 @@ export async function tryCommand(
         : sender === undefined
           ? ['--sender', options.sender, 'someone@example.net, or <> for a bounce']
           : ['--recipient', options.recipient, 'user@example.org'];
-    throw new TryError(`${what} "${got}" cannot be understood; it wants something like ${example}`);
+    throw new CommandError(`${what} "${got}" cannot be understood; it wants something like ${example}`);
   }
+  const { message: file } = options;
+  const message =
+    file === undefined
+      ? undefined
+      : await readFile(file).catch((error: unknown) => {
+          throw new CommandError(`--message: ${String(error)}`, EX_NOINPUT);
+        });
+  // What is remembered counts, and a trial changes nothing of it.
+  const state = openStore(join(config.dataDir, 'store.sqlite'), { readOnly: true });
   const inForce = putInForce(config, {
-    store: NO_STORE,
+    state,
+    isTrial: true,
     nowMs: Date.now,
     onZone: (event) => {
-      if (event.kind === 'suspended') write(`${event.zone} is not believed: ${event.reason}\n`);
+      if (event.kind === 'suspended' && options.json !== true)
+        write(`${event.zone} is not believed: ${event.reason}\n`);
     },
     onTrouble: () => undefined,
   });
   const { policy, ports, backendFor } = inForce.settings;
   await inForce.zones.start();
   try {
-    const message = options.message === undefined ? undefined : await readFile(options.message);
     const identity = { address: client, port: 25, heloName: options.helo, heloVerb: 'EHLO' } as const;
     const transaction = new BackendTransaction(
       { reversePath: sender, parameters: {} },
@@ -74,15 +85,21 @@ export async function tryCommand(
       messageOctets: message?.length,
     });
     transaction.abort();
-    write(options.json === true ? `${JSON.stringify(decision, null, 2)}\n` : story(decision, policy));
+    const trial = {
+      checks: policy.checks.map(({ check }) => check.name),
+      refuseAtSuspicion: policy.refuseAtSuspicion,
+    };
+    const paint = painter(process.stdout);
+    write(
+      options.json === true ? `${JSON.stringify(decision, null, 2)}\n` : formatStory(decision, paint, trial),
+    );
     return decision.outcome === 'refused' ? 1 : decision.outcome === 'deferred' ? 75 : 0;
   } finally {
     inForce.zones.stop();
     await Promise.all(inForce.router.backends.map((backend) => backend.close()));
+    state.close();
   }
 }
-
-export class TryError extends Error {}
 
 interface Walk {
   readonly policy: Policy;
@@ -97,7 +114,7 @@ interface Walk {
 /** One client's dialogue with all the gate's stages, up to the first verdict. */
 async function walk(w: Walk): Promise<Decision> {
   const session = new Session(
-    { policy: w.policy, ports: w.ports, nowMs: Date.now, newId },
+    { policy: w.policy, ports: w.ports, nowMs: Date.now, newId, trouble: () => undefined },
     { door: 'gateway', client: { address: w.client, port: 25 }, server: { address: '0.0.0.0', port: 25 } },
   );
   const end = (reply?: Reply): Decision => {
@@ -122,52 +139,6 @@ async function walk(w: Walk): Promise<Decision> {
   return end(atEnd.kind === 'go-on' ? replies.delivered(session.id) : atEnd.reply);
 }
 
-function story(decision: Decision, policy: Policy): string {
-  const lines: string[] = [];
-  const byCheck = new Map(decision.steps.map((step) => [step.check, step]));
-  for (const { check } of policy.checks) {
-    const step = byCheck.get(check.name);
-    lines.push(
-      `${paint('bold', check.name.padEnd(18))}${check.stage.padEnd(13)}${check.cost.padEnd(9)}${outcome(step)}`,
-    );
-    if (step === undefined) continue;
-    for (const finding of step.findings) lines.push(`    ${finding.code}: ${finding.text}`);
-    if (step.evidence !== undefined)
-      lines.push(paint('dim', `    answered in ${step.tookMs} ms: ${JSON.stringify(step.evidence)}`));
-  }
-  if (decision.exemption !== undefined) {
-    lines.push('', `exempt: ${decision.exemption.reason} (${decision.exemption.source})`);
-  }
-  const [recipient] = decision.recipients;
-  lines.push('', `suspicion ${decision.suspicion} of ${policy.refuseAtSuspicion}`);
-  const deciding = decision.reply ?? recipient?.reply;
-  const colour =
-    decision.outcome === 'accepted' || decision.outcome === 'relayed'
-      ? 'green'
-      : decision.outcome === 'deferred'
-        ? 'yellow'
-        : 'red';
-  const verdict =
-    colour === 'green'
-      ? `let in: ${recipient === undefined ? '' : formatMailbox(recipient.mailbox)}`
-      : decision.outcome;
-  lines.push(
-    `${paint(colour, verdict)}${colour === 'green' || deciding === undefined ? '' : `  ${formatReply(deciding).trimEnd()}`}`,
-  );
-  return `${lines.join('\n')}\n`;
-}
-
-function outcome(step: Step | undefined): string {
-  if (step === undefined) return paint('dim', 'not asked: lifted, or a cheaper check had decided');
-  const colour =
-    step.action === 'refuse'
-      ? 'red'
-      : step.action === 'defer' || step.action === 'suspect'
-        ? 'yellow'
-        : 'green';
-  return paint(colour, step.action === 'none' ? 'ok' : step.action);
-}
-
 // A bare address is what people type; the brackets are the protocol's.
 const bracketed = (text: string): string => (text.startsWith('<') ? text : `<${text}>`);
 
@@ -180,10 +151,3 @@ function forwardPath(text: string): Mailbox | undefined {
   const parsed = parseForwardPath(bracketed(text));
   return parsed.kind === 'path' && parsed.rest === '' ? parsed.path : undefined;
 }
-
-// A trial must not change what later sessions remember.
-const NO_STORE: StorePort = {
-  recall: () => Promise.resolve(undefined),
-  remember: () => Promise.resolve(),
-  forget: () => Promise.resolve(),
-};

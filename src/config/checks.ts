@@ -1,15 +1,16 @@
 import { z } from 'zod';
 import type { AnyCheck } from '../core/check.ts';
 import { ACTIONS, type CommonSettings } from '../core/settings.ts';
+import { defaultsUnder, type Stance } from './profile.ts';
 
 /**
  * The schema of `[checks.NAME]`: what every check has, with the check's own defaults, and its own settings beside it.
  * A check whose own settings take one of the common names would be read two ways: that is a mistake of ours.
  */
-export function checkSchema(check: AnyCheck, refuseAt?: CommonSettings['refuse_at']) {
+export function checkSchema(check: AnyCheck, stance: Stance = {}) {
   const own = check.settings;
   if (!(own instanceof z.ZodObject)) throw new TypeError(`${check.name}: settings must be an object schema`);
-  const { on_fail, on_temperror, weight, refuse_at, actions } = check.defaults;
+  const { on_fail, on_temperror, weight, refuse_at, actions } = defaultsUnder(check, stance);
   const byCode: Record<string, z.ZodType> = {};
   for (const [code, meaning] of Object.entries(check.codes)) {
     byCode[code] = z.enum(ACTIONS).optional().meta({ description: meaning });
@@ -28,7 +29,7 @@ export function checkSchema(check: AnyCheck, refuseAt?: CommonSettings['refuse_a
       .meta({ description: 'What `suspect` adds to the suspicion.', bounds: '-1000 to 1000' }),
     refuse_at: z
       .enum(['earliest', 'rcpt'])
-      .default(refuseAt ?? refuse_at)
+      .default(refuse_at)
       .meta({ description: 'Whether a refusal is given at once or kept until RCPT.' }),
     actions: z
       .strictObject(byCode)
@@ -48,11 +49,36 @@ export function checkSchema(check: AnyCheck, refuseAt?: CommonSettings['refuse_a
   return rules.length === 0 ? merged : merged.check(...rules);
 }
 
+/**
+ * The settings of checks that follow another, from what the file says of both. To be asked when the schema has found the file good: it
+ * says where a mistake stands.
+ */
+export function followersSettings(
+  said: unknown,
+  checks: readonly AnyCheck[],
+  stance: Stance = {},
+): Readonly<Record<string, unknown>> {
+  const followers: Record<string, unknown> = {};
+  for (const check of checks) {
+    if (check.follows === undefined) continue;
+    const { actions: theirActions, ...theirs } = tableIn(said, check.follows);
+    const { actions: ownActions, ...own } = tableIn(said, check.name);
+    const shared = Object.entries(theirActions ?? {}).filter(([code]) => code in check.codes);
+    const actions = { ...Object.fromEntries(shared), ...ownActions };
+    followers[check.name] = checkSchema(check, stance).parse({ ...theirs, ...own, actions });
+  }
+  return followers;
+}
+
+function tableIn(said: unknown, name: string): { readonly actions?: object } {
+  return (said as Readonly<Record<string, object>> | undefined)?.[name] ?? {};
+}
+
 /** The schema of the table `checks`; each check's own table may be left out. */
-export function checksSchema(checks: readonly AnyCheck[], refuseAt?: CommonSettings['refuse_at']) {
+export function checksSchema(checks: readonly AnyCheck[], stance: Stance = {}) {
   const shape: Record<string, z.ZodType> = {};
   for (const check of checks) {
-    const own: z.ZodType = checkSchema(check, refuseAt);
+    const own: z.ZodType = checkSchema(check, stance);
     shape[check.name] = own.prefault({}).meta({ description: check.summary });
   }
   return z.strictObject(shape).prefault({}).meta({ description: 'Settings of the checks.' });

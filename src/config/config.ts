@@ -2,6 +2,7 @@ import type { ListEntry } from '../core/lists.ts';
 import type { ConfiguredCheck } from '../core/policy.ts';
 import type { Site } from '../core/site.ts';
 import type { NetworkSet } from '../mail/networks.ts';
+import type { Origin, Origins, Profile } from './profile.ts';
 import type { BackendUrl, SocketAddress } from './values.ts';
 
 /** The file, read and settled. Units end the names; nothing in it changes until the next reload makes another one. */
@@ -11,7 +12,10 @@ export interface Config {
   readonly policy: string;
   readonly site: Site;
   readonly dataDir: string;
+  readonly profile?: Profile;
+  /** Infinity where suspicion never refuses. */
   readonly refuseAtSuspicion: number;
+  readonly refuseAtSuspicionFrom: Origin;
   readonly checksTimeoutMs: number;
   readonly listen: readonly ListenConfig[];
   readonly tls?: TlsConfig;
@@ -19,6 +23,8 @@ export interface Config {
   readonly routes: readonly RouteConfig[];
   readonly dns: DnsConfig;
   readonly limits: Limits;
+  readonly load: LoadConfig;
+  readonly emergency: { readonly turnAwayPercent: number };
   /** 0 switches it off. */
   readonly greetPauseMs: number;
   /** User names with their password hashes. */
@@ -33,10 +39,12 @@ export interface Config {
 export interface CheckConfig extends ConfiguredCheck {
   /** Why it will not run although it is on. */
   readonly idle?: string;
+  readonly origins: Origins;
 }
 
 export interface ListenConfig extends SocketAddress {
   readonly door: 'gateway';
+  readonly role?: 'honeypot';
   readonly proxyProtocolFrom: NetworkSet;
   readonly tls: 'none' | 'starttls' | 'implicit';
 }
@@ -85,8 +93,8 @@ export interface Limits {
   readonly connections: number;
   readonly connectionsPerClient: number;
   readonly connectionsPerMinute: number;
-  readonly clientPrefixV4: number;
-  readonly clientPrefixV6: number;
+  /** Per cent of `connections`. */
+  readonly reservedForGood: number;
   readonly greetingTimeoutMs: number;
   readonly commandTimeoutMs: number;
   readonly dataTimeoutMs: number;
@@ -97,6 +105,23 @@ export interface Limits {
   readonly spoolMemoryOctets: number;
   readonly memoryOctets: number;
   readonly drainTimeoutMs: number;
+}
+
+/** 0 switches a mark off. */
+export interface LoadConfig {
+  /** Per core. */
+  readonly loadAverage: LoadMark;
+  readonly eventLoopDelayMs: LoadMark;
+  readonly memoryPercent: LoadMark;
+  /** Of `connections`. */
+  readonly sessionsPercent: LoadMark;
+  /** 0: what the control group or the machine has. */
+  readonly memoryLimitOctets: number;
+}
+
+export interface LoadMark {
+  readonly deferAt: number;
+  readonly refuseAt: number;
 }
 
 export interface Lenient {

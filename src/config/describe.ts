@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { AnyCheck } from '../core/check.ts';
 import { checkSchema } from './checks.ts';
+import { KEPT_UNDER_WATCH, STRICT } from './profile.ts';
 import { FILE_SHAPE } from './schema.ts';
 import { settingInfo, shapeOf, tableOf } from './shape.ts';
 
@@ -18,9 +19,28 @@ export function describeConfig(checks: readonly AnyCheck[]): string {
     ...settingRows(z.strictObject(FILE_SHAPE)),
   ];
   parts.push(...tables(z.strictObject(FILE_SHAPE), ''));
+  parts.push('', '## Profiles', '', ...profiles());
   parts.push('', '## Checks', '', 'Settings stand in a table of the check, such as `[checks.helo]`.', '');
   for (const check of checks) parts.push(...describeCheck(check));
   return `${parts.join('\n').trimEnd()}\n`;
+}
+
+function profiles(): string[] {
+  const code = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(', ');
+  const kept = Object.entries(STRICT).flatMap(([name, actions]) =>
+    Object.entries(actions).map(([finding, action]) => `\`${name}:${finding}\` stays \`${action}\``),
+  );
+  return [
+    `\`profile = "strict"\`: the checks ${code(Object.keys(STRICT))} get \`on_fail = "refuse"\` and`,
+    '`refuse_at = "earliest"`, and none of their findings is let off more lightly by default; only',
+    `${kept.join(', ')}. What the file itself says of a check, or of \`refuse_at\` for all, goes before the profile.`,
+    '',
+    '`profile = "watch"`: every check that is not off has `"observe"` for all its findings and goes on where it got no answer,',
+    `whatever the file says; suspicion never refuses. Only ${code(KEPT_UNDER_WATCH)} keep their actions: without them the`,
+    'gate would be an open relay, or take mail for mailboxes that do not exist. Limits and the rules of the protocol hold.',
+    '',
+    '`postern check-config --explain` prints what each check comes to, and where that comes from.',
+  ];
 }
 
 /** Each table of its own, and those inside it. */
@@ -64,6 +84,11 @@ function describeCheck(check: AnyCheck): string[] {
     check.lifted === 'by-any' ? 'Any exemption lifts it.' : 'Only an exemption that names it lifts it.';
   out.push(`Asked at \`${check.stage}\`, cost \`${check.cost}\`. ${lifted}`);
   if (actions !== '{}') out.push(`By default \`actions = ${actions.replaceAll(':', ' = ')}\`.`);
+  if (check.follows !== undefined) {
+    out.push(
+      `What \`[checks.${check.follows}]\` says holds here too, as far as this table says nothing else.`,
+    );
+  }
   delete shape['actions'];
   out.push('', ...settingRows(z.strictObject(shape as Record<string, z.ZodType>)));
   for (const line of tables(z.strictObject(shape as Record<string, z.ZodType>), `checks.${check.name}.`)) {

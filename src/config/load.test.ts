@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { z } from 'zod';
 import { onEnd, type Cleanup } from '../../test/program.ts';
 import { tempDir } from '../../test/tempdir.ts';
+import { selfSigned } from '../../test/tls.ts';
 import { LADDER } from '../checks/ladder.ts';
 import { defineCheck } from '../core/check.ts';
 import { count, duration } from '../core/settings.ts';
@@ -88,6 +89,13 @@ describe('the configuration', () => {
           high: 5,
           wait: 1000,
         },
+        origins: {
+          on_fail: 'default',
+          on_temperror: 'default',
+          weight: 'default',
+          refuse_at: 'default',
+          actions: { many: 'default', few: 'default' },
+        },
       },
     ]);
   });
@@ -159,6 +167,50 @@ describe('the configuration', () => {
       policies.push((await good(t, toml, { 'block.txt': list })).config.policy);
     assert.equal(policies[0], policies[1]);
     assert.equal(new Set(policies).size, 3);
+  });
+
+  it('knows its certificates, each with its names, and those that do not fit their keys', async (t) => {
+    const dir = await tempDir(t);
+    for (const name of ['one', 'two']) {
+      await mkdir(join(dir, name));
+      await selfSigned(t, 'openssl', join(dir, name));
+    }
+    const file = join(dir, 'postern.toml');
+    const tls = (key: string) =>
+      `${MINIMAL}[tls]\ncertificate = "one/mx.pem"\nkey = "${key}/mx.key"\nmin_version = "TLSv1.3"\nsession_tickets = false\n[[tls.sni]]\nnames = ["Mx2.example.org"]\ncertificate = "two/mx.pem"\nkey = "two/mx.key"\n`;
+    await writeFile(file, tls('one'));
+    const good = load(file, [tally]);
+    if ('problems' in good) assert.fail(JSON.stringify(good.problems));
+    const at = (name: string) => ({
+      certificate: join(dir, name, 'mx.pem'),
+      key: join(dir, name, 'mx.key'),
+    });
+    assert.deepEqual(good.config.tls, {
+      ...at('one'),
+      sni: [{ names: ['mx2.example.org'], ...at('two') }],
+      sessionTickets: false,
+      minVersion: 'TLSv1.3',
+    });
+    assert.equal(good.config.listen[0]?.tls, 'starttls');
+    await writeFile(file, tls('two'));
+    const bad = load(file, [tally]);
+    assert.ok('problems' in bad);
+    const message = `${at('one').certificate}: the certificate and the key do not belong together`;
+    assert.deepEqual(bad.problems, [{ file, line: 8, key: 'tls.certificate', message }]);
+  });
+
+  it('names all checks where none is near the one that an entry lifts', async (t) => {
+    const { result } = await loaded(t, `${MINIMAL}[[allow]]\nclient = "192.0.2.7"\nlifts = ["bananas"]\n`);
+    assert.ok('problems' in result);
+    assert.equal(result.problems[0]?.message, 'no such check "bananas"; there are tally');
+  });
+
+  it('says who may not read a file', { skip: process.getuid?.() === 0 && 'root may all' }, async (t) => {
+    const { file, dir } = await loaded(t, `block_files = ["closed.txt"]\n${MINIMAL}`, { 'closed.txt': '' });
+    await chmod(join(dir, 'closed.txt'), 0o000);
+    const closed = load(file, [tally]);
+    assert.ok('problems' in closed);
+    assert.match(closed.problems[0]?.message ?? '', /closed\.txt: this user may not read it$/);
   });
 
   it('says what hinders it from reading the file', async (t) => {

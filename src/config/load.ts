@@ -6,7 +6,7 @@ import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import type { AnyCheck } from '../core/check.ts';
 import type { ListEntry } from '../core/lists.ts';
-import { checksSchema } from './checks.ts';
+import { checksSchema, followersSettings } from './checks.ts';
 import type { Config } from './config.ts';
 import { readListFile } from './list-file.ts';
 import { locate } from './locate.ts';
@@ -14,9 +14,11 @@ import type { KeyPath } from './locate.ts';
 import { nearest } from './nearest.ts';
 import { formatKey, problemsOf } from './problems.ts';
 import type { Problem } from './problems.ts';
+import { PROFILES, type Stance } from './profile.ts';
 import { FILE_SHAPE } from './schema.ts';
 import type { FileSettings } from './schema.ts';
 import { listEntriesOf, settle } from './settle.ts';
+import { tomlRemedy } from './toml-remedy.ts';
 import { readUsersFile } from './users-file.ts';
 
 export type Loaded = { readonly config: Config } | { readonly problems: readonly Problem[] };
@@ -40,22 +42,20 @@ export function load(file: string, checks: readonly AnyCheck[]): Loaded {
     data = parse(text);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    const said = error.message.split('\n')[0] ?? '';
-    return problem(
-      `not valid TOML: ${said.replace('Invalid TOML document: ', '')}`,
-      error.line,
-      error.column,
-    );
+    const said = (error.message.split('\n')[0] ?? '').replace('Invalid TOML document: ', '');
+    const line = text.split('\n')[error.line - 1] ?? '';
+    const remedy = tomlRemedy(said, line, error.column);
+    const message = `not valid TOML: ${said}${remedy === undefined ? '' : `; ${remedy}`}`;
+    return problem(message, error.line, error.column);
   }
 
   const locator = locate(text);
-  const refuseAt =
-    data['refuse_at'] === 'earliest' || data['refuse_at'] === 'rcpt' ? data['refuse_at'] : undefined;
-  const schema = z.strictObject({ ...FILE_SHAPE, checks: checksSchema(checks, refuseAt) });
+  const schema = z.strictObject({ ...FILE_SHAPE, checks: checksSchema(checks, stanceOf(data)) });
   const parsed = schema.safeParse(data);
   if (!parsed.success) return { problems: problemsOf(parsed.error, { file, data, schema, locator }) };
 
-  const { checks: settings, ...said } = parsed.data;
+  const { checks: given, ...said } = parsed.data;
+  const settings = { ...given, ...followersSettings(data['checks'], checks, stanceOf(data)) };
   const problems: Problem[] = [];
   const complain = (path: KeyPath, message: string) =>
     problems.push({ file, line: locator.line(path), key: formatKey(path), message });
@@ -78,7 +78,17 @@ export function load(file: string, checks: readonly AnyCheck[]): Loaded {
       listEntries,
       users,
       checks: checks.map((check) => ({ check, settings: settings[check.name] })),
+      locator,
     }),
+  };
+}
+
+/** Read before all else, because the defaults of the checks depend on it; what it should not say the schema refuses. */
+function stanceOf(data: Readonly<Record<string, unknown>>): Stance {
+  const { refuse_at: refuseAt, profile } = data;
+  return {
+    profile: PROFILES.find((known) => known === profile),
+    refuseAt: refuseAt === 'earliest' || refuseAt === 'rcpt' ? refuseAt : undefined,
   };
 }
 

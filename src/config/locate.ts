@@ -8,6 +8,8 @@ export type KeyPath = readonly (string | number)[];
 export interface Locator {
   /** The line of the key, or of the nearest table around it that is written down; 1 for the document itself. */
   line(path: KeyPath): number;
+  /** The line of this very key, or undefined where the document does not have it. */
+  exactly(path: KeyPath): number | undefined;
 }
 
 export function locate(text: string): Locator {
@@ -33,6 +35,7 @@ export function locate(text: string): Locator {
       }
       return 1;
     },
+    exactly: (path) => lines.get(keyOf(path)),
   };
 
   function readHeader(): void {

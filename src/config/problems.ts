@@ -71,11 +71,27 @@ export function problemsOf(
       const size = isEmptyList
         ? `wants at least ${String(issue.minimum)} entry`
         : `wants at most ${String(isLong && issue.maximum)} entries`;
-      const said = isEmptyList || isLong ? `${size}${such}` : `wants ${wants}${such}${thisIs(given)}`;
+      const said =
+        isEmptyList || isLong
+          ? `${size}${such}`
+          : (brackets(at, path, given) ?? `wants ${wants}${such}${thisIs(given)}`);
       add(path, meant === undefined ? said : `${said}; did you mean "${meant}"?`);
     }
   }
   return problems.sort((a, b) => a.line - b.line);
+}
+
+/** TOML's other classic: one pair of brackets for two, or two for one. */
+function brackets(at: z.core.$ZodType, path: KeyPath, given: unknown): string | undefined {
+  const key = formatKey(path);
+  const isGivenTable = typeof given === 'object' && given !== null && !(given instanceof Date);
+  if (tableOf(at) !== undefined && isGivenTable && !Array.isArray(given)) {
+    return `write [[${key}]], with two brackets: there may be several`;
+  }
+  if (Array.isArray(given) && Object.keys(shapeOf(at)).length > 0) {
+    return `write [${key}], with one bracket: there is only one`;
+  }
+  return undefined;
 }
 
 function unknownKey(schema: z.core.$ZodType, path: KeyPath, key: string): string {
@@ -84,6 +100,12 @@ function unknownKey(schema: z.core.$ZodType, path: KeyPath, key: string): string
   // TOML's classic: a key of the file written below the first table belongs to that table.
   if (path.length > 0 && key in shapeOf(schema)) {
     return `unknown key here; ${key} belongs at the top of the file, before the first [table]`;
+  }
+  const sisters =
+    path.length === 2 ? Object.entries(shapeOf(schemaAt(schema, path.slice(0, 1)) ?? schema)) : [];
+  const [owner, ...others] = sisters.filter(([, sister]) => key in shapeOf(sister));
+  if (owner !== undefined && others.length === 0) {
+    return `unknown key here; ${key} belongs to [${formatKey([...path.slice(0, 1), owner[0]])}]`;
   }
   const near = nearest(key, known);
   if (near !== undefined) return `unknown key; did you mean "${near}"?`;

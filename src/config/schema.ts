@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { count, duration, flag, size } from '../core/settings.ts';
+import { PROFILES } from './profile.ts';
 import {
   backendUrl,
   dnsServer,
@@ -21,6 +22,10 @@ const listen = z.strictObject({
   address: socketAddress.meta({
     description: 'Where to listen. `[::]:25` takes IPv6, port 0 any free port.',
     example: '0.0.0.0:25',
+  }),
+  role: z.enum(['honeypot']).optional().meta({
+    description:
+      'What it is there for, if not to take mail: `honeypot` stands behind a very high-numbered MX, defers everybody and remembers who came (see the check `honeypot`).',
   }),
   proxy_protocol_from: z.array(network).default([]).meta({
     description: 'Networks whose connections begin with a PROXY header; nobody else is believed one.',
@@ -102,11 +107,22 @@ const limits = z.strictObject({
   connections_per_minute: count(120, 1, 100_000, 'New connections a minute from one client network.'),
   client_prefix_v4: count(32, 8, 32, 'Addresses that share this many leading bits are one client network.'),
   client_prefix_v6: count(64, 32, 128, 'The same for IPv6.'),
+  reserved_for_good: count(
+    10,
+    0,
+    90,
+    'Per cent of `connections` kept for our own networks and for clients in good standing.',
+  ),
   greeting_timeout: duration('30s', '1s', '10m', 'Waiting for a PROXY header or the TLS handshake.'),
   command_timeout: duration('5m', '1s', '1h', 'Waiting for the next command (RFC 5321 4.5.3.2.7).'),
   data_timeout: duration('3m', '1s', '1h', 'Waiting for the next block of a message (RFC 5321 4.5.3.2.5).'),
   session_time: duration('1h', '1m', '1d', 'The longest a connection may last in all.'),
-  stress_at: count(80, 1, 100, 'Per cent of `connections` in use from which the `stress_timeout` holds.'),
+  stress_at: count(
+    80,
+    1,
+    100,
+    'Per cent of `connections` in use from which the `stress_timeout` holds and bad clients are turned away.',
+  ),
   stress_timeout: duration(
     '10s',
     '1s',
@@ -121,6 +137,45 @@ const limits = z.strictObject({
     'All messages in memory together; beyond it they go to files at once.',
   ),
   drain_timeout: duration('30s', '0s', '10m', 'At a stop: time for messages that are being taken.'),
+});
+
+const mark = (byDefault: number, max: number, sentence: string) =>
+  z
+    .number()
+    .min(0)
+    .max(max)
+    .default(byDefault)
+    .meta({ description: sentence, bounds: `0 to ${max}` });
+
+const load = z.strictObject({
+  defer_at_load_average: mark(8, 10_000, "The machine's load average of the last minute, for each core."),
+  refuse_at_load_average: mark(16, 10_000, 'The same.'),
+  defer_at_event_loop_delay: duration(
+    '200ms',
+    '0ms',
+    '1m',
+    'How late this process comes to its work, on average over a second.',
+  ),
+  refuse_at_event_loop_delay: duration('1s', '0ms', '1m', 'The same.'),
+  memory_limit: size(
+    '0B',
+    '0B',
+    '1024GiB',
+    'What this process may use; `0B`: what its control group or the machine has.',
+  ),
+  defer_at_memory: mark(80, 100, 'Per cent of `memory_limit` in use.'),
+  refuse_at_memory: mark(90, 100, 'The same.'),
+  defer_at_sessions: mark(95, 100, 'Per cent of the `connections` in `[limits]` in use.'),
+  refuse_at_sessions: mark(0, 100, 'The same. The limit itself refuses whoever is one too many.'),
+});
+
+const emergency = z.strictObject({
+  turn_away: count(
+    0,
+    0,
+    100,
+    'Per cent of the connections from unknown clients that are turned away at the door with 421; 0 switches it off.',
+  ),
 });
 
 const listed = z
@@ -168,6 +223,10 @@ export const FILE_SHAPE = {
   contact: mailPattern
     .optional()
     .meta({ description: 'Whom a refused sender may write to. By default postmaster at the first domain.' }),
+  profile: z.enum(PROFILES).optional().meta({
+    description:
+      '`strict` refuses all that reverse DNS, HELO and the MX of the sender have against a client; `watch` refuses nothing and writes down what would have been. See "Profiles".',
+  }),
   refuse_at_suspicion: z
     .number()
     .min(0.1)
@@ -196,6 +255,13 @@ export const FILE_SHAPE = {
   route: z.array(route).default([]).meta({ description: 'Other backends, by recipient domain.' }),
   dns: dns.prefault({}).meta({ description: 'How DNS is asked.' }),
   limits: limits.prefault({}).meta({ description: 'What one client, or all of them, may use up.' }),
+  load: load.prefault({}).meta({
+    description:
+      'At `defer_at` new mail is deferred, at `refuse_at` connections are refused; clients in good standing go on as long as they are few. 0 switches a mark off.',
+  }),
+  emergency: emergency.prefault({}).meta({
+    description: 'For a flood: our own networks and clients in good standing pass, of the others a share.',
+  }),
   greet_pause: z
     .strictObject({
       delay: duration(

@@ -4,8 +4,9 @@ import type { ListEntry } from '../core/lists.ts';
 import type { CheckSettings } from '../core/policy.ts';
 import type { Site } from '../core/site.ts';
 import { networkSet } from '../mail/networks.ts';
-import type { BackendConfig, CheckConfig, Config, Limits, TlsConfig } from './config.ts';
+import type { BackendConfig, CheckConfig, Config, Limits, LoadConfig, TlsConfig } from './config.ts';
 import type { Locator } from './locate.ts';
+import { originsOf, watched, type Origin, type Origins, type Stance } from './profile.ts';
 import type { BackendSettings, FileSettings } from './schema.ts';
 
 /** What stands around the file itself. */
@@ -16,18 +17,27 @@ interface Surroundings {
   readonly listEntries: readonly ListEntry[];
   readonly users: ReadonlyMap<string, string> | undefined;
   readonly checks: readonly { readonly check: AnyCheck; readonly settings: unknown }[];
+  readonly locator: Locator;
 }
 
 /** From the operator's words to the program's. */
 export function settle(said: FileSettings, around: Surroundings): Config {
-  const { file, folder, policy, listEntries, users } = around;
+  const { file, folder, policy, listEntries, users, locator } = around;
+  const { profile } = said;
+  const stance: Stance = { profile, refuseAt: said.refuse_at };
+  const lineOf = (path: readonly string[]): Origin | undefined => {
+    const line = locator.exactly(path);
+    return line === undefined ? undefined : `${basename(file)}:${line}`;
+  };
   const path = (name: string): string => resolve(folder, name);
   const site: Site = {
     hostName: said.host_name,
     domains: said.domains,
     networks: networkSet(said.networks),
     relays: networkSet(said.relays),
+    clientPrefix: { v4: said.limits.client_prefix_v4, v6: said.limits.client_prefix_v6 },
     addresses: said.listen.map(({ address }) => address.address).filter((a) => a !== '0.0.0.0' && a !== '::'),
+    honeypot: said.listen.some(({ role }) => role === 'honeypot'),
     contact: said.contact ?? `postmaster@${(said.domains[0] ?? said.host_name).replace(/^\./, '')}`,
   };
   return {
@@ -35,10 +45,14 @@ export function settle(said: FileSettings, around: Surroundings): Config {
     policy,
     site,
     dataDir: path(said.data_dir),
-    refuseAtSuspicion: said.refuse_at_suspicion,
+    ...(profile === undefined ? {} : { profile }),
+    refuseAtSuspicion: profile === 'watch' ? Infinity : said.refuse_at_suspicion,
+    refuseAtSuspicionFrom:
+      profile === 'watch' ? 'profile watch' : (lineOf(['refuse_at_suspicion']) ?? 'default'),
     checksTimeoutMs: said.checks_timeout,
-    listen: said.listen.map(({ door, address, proxy_protocol_from, tls }) => ({
+    listen: said.listen.map(({ door, role, address, proxy_protocol_from, tls }) => ({
       door,
+      ...(role === undefined ? {} : { role }),
       ...address,
       proxyProtocolFrom: networkSet(proxy_protocol_from),
       tls: tls ?? (said.tls === undefined ? 'none' : 'starttls'),
@@ -48,21 +62,31 @@ export function settle(said: FileSettings, around: Surroundings): Config {
     routes: said.route.map((route) => ({ domains: route.domains, backend: backendOf(route, path) })),
     dns: { servers: said.dns.servers, timeoutMs: said.dns.timeout, cacheEntries: said.dns.cache_entries },
     limits: limitsOf(said.limits),
+    load: loadOf(said.load),
+    emergency: { turnAwayPercent: said.emergency.turn_away },
     greetPauseMs: said.greet_pause.delay,
     ...(said.auth === undefined || users === undefined
       ? {}
       : { auth: { usersFile: path(said.auth.users_file), users } }),
     lenient: said.lenient.map(({ clients, ...granted }) => ({ clients: networkSet(clients), ...granted })),
     listEntries,
-    checks: around.checks.map((one) => checkOf(one.check, one.settings as CheckSettings, site)),
+    checks: around.checks.map(({ check, settings }) => {
+      const given = settings as CheckSettings;
+      const inForce = profile === 'watch' ? watched(check, given) : given;
+      const { follows } = check;
+      const lineOfIt = (path: readonly string[]) =>
+        lineOf(path) ??
+        (follows === undefined ? undefined : lineOf(path.map((key) => (key === check.name ? follows : key))));
+      return checkOf(check, inForce, site, originsOf(check, inForce, stance, lineOfIt));
+    }),
     logFormat: said.log.format,
     journalKeptMs: said.journal.kept,
   };
 }
 
-function checkOf(check: AnyCheck, settings: CheckSettings, site: Site): CheckConfig {
+function checkOf(check: AnyCheck, settings: CheckSettings, site: Site, origins: Origins): CheckConfig {
   const idle = check.idle?.(settings, site);
-  return { check, settings, ...(idle === undefined ? {} : { idle }) };
+  return { check, settings, ...(idle === undefined ? {} : { idle }), origins };
 }
 
 function tlsOf(tls: NonNullable<FileSettings['tls']>, path: (name: string) => string): TlsConfig {
@@ -104,8 +128,7 @@ function limitsOf(said: FileSettings['limits']): Limits {
     connections: said.connections,
     connectionsPerClient: said.connections_per_client,
     connectionsPerMinute: said.connections_per_minute,
-    clientPrefixV4: said.client_prefix_v4,
-    clientPrefixV6: said.client_prefix_v6,
+    reservedForGood: said.reserved_for_good,
     greetingTimeoutMs: said.greeting_timeout,
     commandTimeoutMs: said.command_timeout,
     dataTimeoutMs: said.data_timeout,
@@ -115,6 +138,16 @@ function limitsOf(said: FileSettings['limits']): Limits {
     spoolMemoryOctets: said.spool_memory,
     memoryOctets: said.memory,
     drainTimeoutMs: said.drain_timeout,
+  };
+}
+
+function loadOf(said: FileSettings['load']): LoadConfig {
+  return {
+    loadAverage: { deferAt: said.defer_at_load_average, refuseAt: said.refuse_at_load_average },
+    eventLoopDelayMs: { deferAt: said.defer_at_event_loop_delay, refuseAt: said.refuse_at_event_loop_delay },
+    memoryPercent: { deferAt: said.defer_at_memory, refuseAt: said.refuse_at_memory },
+    sessionsPercent: { deferAt: said.defer_at_sessions, refuseAt: said.refuse_at_sessions },
+    memoryLimitOctets: said.memory_limit,
   };
 }
 

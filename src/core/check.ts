@@ -1,4 +1,6 @@
 import type { z } from 'zod';
+import type { Charge } from './charges.ts';
+import type { Clues } from './clues.ts';
 import type { FactsAt } from './facts.ts';
 import type { Finding } from './finding.ts';
 import type { Ports } from './ports.ts';
@@ -22,6 +24,8 @@ export interface Check<S extends Stage, Settings, Evidence> {
   readonly codes: Readonly<Record<string, string>>;
   /** Its own settings; what every check has is in `CommonSettings`. */
   readonly settings: z.ZodType<Settings>;
+  /** Another check whose table holds for this one too, as far as its own says nothing else: two stages of one thing. */
+  readonly follows?: string;
   readonly defaults: {
     readonly on_fail: Action;
     readonly on_temperror: CommonSettings['on_temperror'];
@@ -32,6 +36,8 @@ export interface Check<S extends Stage, Settings, Evidence> {
   };
   /** `by-name`: no exemption lifts it unless it names the check (the protocol's own rules, viruses, a failed DMARC). */
   readonly lifted: 'by-any' | 'by-name';
+  /** What a finding says against the client beyond this session, by its code; brought only where the finding was acted upon. */
+  readonly charges?: Readonly<Record<string, Charge>>;
   /** Why it cannot run although it is on (no zones, no list), or undefined. It is then left out, and `check-config` says so. */
   idle?(settings: Settings & CommonSettings, site: Site): string | undefined;
   /** Asks, never judges. The signal ends the wait at the stage's deadline. Absent where the facts alone suffice. */
@@ -41,6 +47,7 @@ export interface Check<S extends Stage, Settings, Evidence> {
     settings: Settings & CommonSettings,
     signal: AbortSignal,
     site: Site,
+    clues: Clues,
   ): Evidence | Promise<Evidence>;
   /** Judges, never asks: the same arguments give the same findings (promise P5). */
   judge(

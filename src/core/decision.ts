@@ -33,6 +33,8 @@ export interface Decision {
   readonly code?: string | undefined;
   /** Sum of the weights of all findings that the ladder counted. */
   readonly suspicion: number;
+  /** Set once DATA was judged, whatever became of it. */
+  readonly atData?: true | undefined;
   /** Set once the message has been taken whole. */
   readonly sizeOctets?: number | undefined;
   /** Hash of the configuration that judged, so that `replay` knows when it differs. */
@@ -106,7 +108,7 @@ export interface JournalQuery extends JournalSpan {
 
 /** The summary mail administrators know (O2). */
 export interface Summary {
-  /** All transactions, and sessions turned away before one. */
+  /** All transactions, and sessions that ended before one; those that our own stop ended are left out. */
   readonly received: number;
   readonly delivered: number;
   readonly relayed: number;
@@ -116,6 +118,8 @@ export interface Summary {
   /** Delivered untagged and delivered with a tag: what is known of ham and spam without reading minds. */
   readonly ham: number;
   readonly tagged: number;
+  /** Delivered, but not to all recipients: some were refused or deferred. */
+  readonly partly: number;
   readonly deliveredOctets: number;
   /** Clients that had at least one decision. */
   readonly clients: number;

@@ -30,6 +30,8 @@ export interface ClientIdentity {
   readonly hostName?: string;
   /** The identity it authenticated as. */
   readonly login?: string;
+  /** The client network whose share of the backend's connections it uses; absent where it has no bounds. */
+  readonly network?: string;
 }
 
 export interface Envelope {
@@ -57,6 +59,8 @@ export interface Backend {
 
 /** One transaction. Its calls are made one after the other, and none rejects. */
 export interface Delivery {
+  /** True while others wait for what it holds: whoever keeps it waiting is to be hurried. */
+  readonly awaited?: boolean;
   rcpt(recipient: Mailbox, parameters: RcptParameters, signal: AbortSignal): Promise<BackendAnswer>;
   /** Ends the transaction. Only a positive reply means that the message is delivered, to all recipients let in. */
   send(message: MessageContent, signal: AbortSignal): Promise<BackendAnswer>;

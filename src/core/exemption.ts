@@ -1,3 +1,4 @@
+import type { Mailbox } from '../mail/mailbox.ts';
 import type { AnyCheck } from './check.ts';
 import type { Facts } from './facts.ts';
 import type { ListEntry } from './lists.ts';
@@ -25,6 +26,10 @@ export const NO_TREATMENT: Treatment = { exemptions: [], refusalsAreTags: false 
 /** RFC 5321 4.5.1 and RFC 2142 5: they must be reachable, above all for those whom we refuse by mistake. */
 const ALWAYS_REACHABLE = new Set(['postmaster', 'abuse']);
 
+export function isAlwaysReachable({ local, domain }: Mailbox, site: Site): boolean {
+  return ALWAYS_REACHABLE.has(local.toLowerCase()) && (domain === '' || isOurDomain(site, domain));
+}
+
 export function treatmentOf(facts: Facts, site: Site, entries: readonly ListEntry[]): Treatment {
   const exemptions: Exemption[] = [];
   const { session, recipient } = facts;
@@ -45,10 +50,10 @@ export function treatmentOf(facts: Facts, site: Site, entries: readonly ListEntr
     });
   }
   if (recipient !== undefined) {
-    const { local, domain } = recipient.mailbox;
-    if (ALWAYS_REACHABLE.has(local.toLowerCase()) && (domain === '' || isOurDomain(site, domain))) {
+    const { mailbox } = recipient;
+    if (isAlwaysReachable(mailbox, site)) {
       exemptions.push({
-        reason: `${local.toLowerCase()} is always reachable`,
+        reason: `${mailbox.local.toLowerCase()} is always reachable`,
         source: 'RFC 5321 4.5.1',
         lifts: 'all',
       });

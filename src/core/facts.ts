@@ -14,10 +14,16 @@ export interface SessionFacts {
   readonly startedAtMs: number;
   readonly client: { readonly address: string; readonly port: number };
   readonly server: { readonly address: string; readonly port: number };
+  /** What the listener is there for; absent: to take mail. */
+  readonly role?: 'honeypot' | undefined;
   readonly tls?: { readonly protocol: string; readonly cipher: string } | undefined;
   readonly helo?: { readonly verb: 'HELO' | 'EHLO' | 'LHLO'; readonly name: string } | undefined;
   readonly authenticated?: { readonly mechanism: string; readonly identity: string } | undefined;
   readonly violations: readonly Violation[];
+  /** Recipients asked for that do not exist (E10). */
+  readonly guesses?: number | undefined;
+  /** All recipients judged in the session, up to the last guess. */
+  readonly asked?: number | undefined;
 }
 
 export interface TransactionFacts {

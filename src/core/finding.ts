@@ -14,6 +14,10 @@ export interface Finding {
   readonly replyCode?: number;
   /** In place of the check's own weight, where one check knows several (a DNSBL zone). Negative speaks for the client. */
   readonly weight?: number;
+  /** The check that a reply names in its place: a trap that gives its name away catches nobody. */
+  readonly shownAs?: string;
+  /** The domain that a pass vouches for (SPF, a forward-confirmed name): later checks know the client by it. */
+  readonly domain?: string;
 }
 
 export type Result = Finding['result'];

@@ -140,6 +140,6 @@ export function standingOf(
 }
 
 function verdictOf(kind: 'refuse' | 'defer', check: string, finding: Finding, signature: Signature): Verdict {
-  const reply: Reply = refusal(kind, check, finding, signature);
+  const reply: Reply = refusal(kind, finding.shownAs ?? check, finding, signature);
   return { kind, check, code: finding.code, reply };
 }

@@ -1,3 +1,4 @@
+import type { ConvictionSettings } from './charges.ts';
 import type { AnyCheck } from './check.ts';
 import type { CommonSettings } from './settings.ts';
 import type { Site } from './site.ts';
@@ -17,6 +18,8 @@ export interface Policy {
   readonly checks: readonly ConfiguredCheck[];
   /** The sum of weights that refuses. */
   readonly refuseAtSuspicion: number;
+  /** Absent: nobody is convicted. */
+  readonly convictions?: ConvictionSettings | undefined;
   /** How long one stage may ask, in all. */
   readonly checksTimeoutMs: number;
   /** Names this policy in the journal. */

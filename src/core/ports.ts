@@ -1,12 +1,19 @@
 import type { Reply } from '../mail/reply.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
+import type { ConvictionSettings } from './charges.ts';
 import type { Json } from './check.ts';
 import type { ListEntry, ListQuestion } from './lists.ts';
+import type { ClientStanding } from './standing.ts';
 
 /** The whole list of what checks ask of the world. */
 export interface Ports {
   readonly dns: DnsPort;
   readonly store: StorePort;
+  readonly greylist: GreylistPort;
+  readonly standing: StandingPort;
+  readonly blocks: BlocksPort;
+  readonly rates: RatesPort;
+  readonly callout: CalloutPort;
   readonly lists: ListsPort;
   readonly zones: ZoneHealthPort;
   /** The backend's own answer to a recipient, inside the client's transaction (E5). */
@@ -38,11 +45,102 @@ export interface DnsPort {
   resolve<T extends DnsType>(name: string, type: T, signal: AbortSignal): Promise<DnsAnswer<DnsRecords[T]>>;
 }
 
+/** There at once where it is in memory or in the embedded store; a promise from a shared one. See `after`. */
+export type Soon<T> = T | Promise<T>;
+
 /** Small facts with an end date. Keys are exact; `space` keeps the users of the store apart. */
 export interface StorePort {
-  recall(space: string, key: string): Promise<Json | undefined>;
-  remember(space: string, key: string, value: Json, keptMs: number): Promise<void>;
-  forget(space: string, key: string): Promise<void>;
+  recall(space: string, key: string): Soon<Json | undefined>;
+  remember(space: string, key: string, value: Json, keptMs: number): Soon<void>;
+  forget(space: string, key: string): Soon<void>;
+}
+
+export interface GreylistPort {
+  /** One atomic step: notes the attempt and says where it stands. */
+  attempt(attempt: GreylistAttempt): Soon<GreylistState>;
+}
+
+export interface GreylistAttempt {
+  /** Whom the client belongs to: a domain that vouches for it, or its network. */
+  readonly client: string;
+  /** Normalised; empty for the null sender. */
+  readonly sender: string;
+  readonly recipient: string;
+  /** A retry counts after this long, and until `retryWindowMs` after the first attempt. */
+  readonly delayMs: number;
+  readonly retryWindowMs: number;
+  /** After its last use. */
+  readonly keptMs: number;
+  /** Triplets of one client that have to pass, at most one an hour counted, until it is known for all. */
+  readonly clientPasses: number;
+  /** Learns and holds nobody up: every attempt passes at once. */
+  readonly seedOnly: boolean;
+}
+
+export type GreylistState =
+  /** Not seen within the window: noted now. */
+  | { readonly kind: 'new'; readonly waitMs: number }
+  /** Came back too soon. */
+  | { readonly kind: 'early'; readonly waitMs: number; readonly sinceFirstMs: number }
+  /** Came back in time: known from now on. */
+  | { readonly kind: 'passed'; readonly sinceFirstMs: number }
+  | { readonly kind: 'known' }
+  /** So many of its triplets passed that it is known for all. */
+  | { readonly kind: 'client-known' };
+
+/** By client network, as `clientNetwork` writes it. */
+export interface StandingPort {
+  of(network: string): Soon<ClientStanding>;
+  /** `good` counts once an hour at most. */
+  note(network: string, what: 'good' | 'bad'): Soon<void>;
+}
+
+/** One entry of the short-term block list (C2). Plain JSON: it is evidence. */
+export interface Block {
+  /** In CIDR form; a single address without prefix length. */
+  readonly network: string;
+  readonly reason: string;
+  /** Id of the decision that convicted it; empty where an operator put it there. */
+  readonly evidence: string;
+  /** The check that convicted it, or `operator`. */
+  readonly by: string;
+  readonly convictions: number;
+  readonly sinceMs: number;
+  readonly endsMs: number;
+}
+
+export interface Conviction extends Pick<
+  ConvictionSettings,
+  'firstMs' | 'factor' | 'longestMs' | 'forgottenMs'
+> {
+  readonly network: string;
+  readonly reason: string;
+  readonly evidence: string;
+  readonly by: string;
+}
+
+export interface BlocksPort {
+  /** The entry in force that covers the address; of several the one that ends last. */
+  covering(address: string): Soon<Block | undefined>;
+  /** One atomic step: the entry that there is now, longer with each conviction. */
+  convict(conviction: Conviction): Soon<Block>;
+}
+
+/** Counts of what happened lately, by space and key, in windows that begin with their first event. */
+export interface RatesPort {
+  /** Adds one and says how many there are in the window now. */
+  add(space: string, key: string, windowMs: number): Soon<number>;
+  count(space: string, key: string): Soon<number>;
+}
+
+/** Asks a sender domain's own server whether it would take a bounce (E6). */
+export interface CalloutPort {
+  /** Never rejects. MAIL FROM:<>, then RCPT TO each address in turn up to the first refusal, then QUIT; one answer each. */
+  ask(
+    hosts: readonly string[],
+    recipients: readonly Mailbox[],
+    signal: AbortSignal,
+  ): Promise<readonly BackendAnswer[]>;
 }
 
 export interface ListsPort {

@@ -28,6 +28,13 @@ export const replies = {
   tooManyConnections: always(421, '4.7.0', 'Too many connections, try again later'),
   tooManyFromYou: (client: string) =>
     reply(421, '4.7.0', `Too many connections from ${client}, try again later`),
+  tooBusy: always(421, '4.3.2', 'Too busy for new connections now, try again later'),
+  tooBusyForMail: always(451, '4.3.2', 'Too busy for new mail now, try again later'),
+  tooManyFromYourNetwork: always(
+    451,
+    '4.7.0',
+    'Too many messages from your network at one time, try again later',
+  ),
   tooManyErrors: always(421, '4.7.0', 'Too many errors, closing'),
   timedOut: always(421, '4.4.2', 'Waited too long for you, closing'),
   stopping: (hostName: string) => reply(421, '4.3.2', `${hostName} is stopping, try again later`),

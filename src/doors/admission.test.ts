@@ -1,107 +1,97 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { Admission, type AdmissionLimits, type Admitted } from './admission.ts';
+import { Admission, reserved, type AdmissionLimits, type Place } from './admission.ts';
 
 const LIMITS: AdmissionLimits = {
   connections: 10,
   connectionsPerClient: 3,
   connectionsPerMinute: 5,
-  clientPrefixV4: 32,
-  clientPrefixV6: 64,
+  reservedForGood: 20,
   stressAt: 50,
+};
+
+const place = (admission: Admission, network: string, limits = LIMITS, nowMs = 0): Place => {
+  const admitted = admission.admit(network, limits, nowMs);
+  assert.equal(admitted.kind, 'welcome');
+  return admitted;
 };
 
 describe('admission', () => {
   it('in all: at the limit and one above', () => {
     const admission = new Admission();
-    for (let i = 0; i < 10; i++) assert.equal(admission.admit(`192.0.2.${i}`, LIMITS, 0), 'welcome');
-    assert.equal(admission.admit('192.0.2.99', LIMITS, 0), 'full');
+    const places = Array.from({ length: 10 }, (_, i) => place(admission, `192.0.2.${i}`));
+    assert.equal(admission.admit('192.0.2.99', LIMITS, 0).kind, 'full');
     assert.equal(admission.open, 10);
-    admission.release('192.0.2.0', LIMITS);
-    assert.equal(admission.admit('192.0.2.99', LIMITS, 0), 'welcome');
+    places[0]?.release();
+    place(admission, '192.0.2.99');
   });
 
   it('of one client: at the limit and one above', () => {
     const admission = new Admission();
-    for (let i = 0; i < 3; i++) assert.equal(admission.admit('192.0.2.1', LIMITS, 0), 'welcome');
-    assert.equal(admission.admit('192.0.2.1', LIMITS, 0), 'client-full');
-    assert.equal(admission.admit('192.0.2.2', LIMITS, 0), 'welcome');
-    admission.release('192.0.2.1', LIMITS);
-    assert.equal(admission.admit('192.0.2.1', LIMITS, 0), 'welcome');
+    const places = Array.from({ length: 3 }, () => place(admission, '192.0.2.1'));
+    assert.equal(admission.admit('192.0.2.1', LIMITS, 0).kind, 'client-full');
+    place(admission, '192.0.2.2');
+    places[0]?.release();
+    place(admission, '192.0.2.1');
   });
 
   it('of one client in a minute: at the limit, one above, and after it', () => {
     const admission = new Admission();
-    const come = (atMs: number) => {
-      const admitted = admission.admit('192.0.2.1', LIMITS, atMs);
-      if (admitted === 'welcome') admission.release('192.0.2.1', LIMITS);
-      return admitted;
-    };
-    for (let i = 0; i < 5; i++) assert.equal(come(1000 + i), 'welcome');
-    assert.equal(come(1000 + 59_999), 'client-too-fast');
-    assert.equal(come(1000 + 60_000), 'welcome');
+    for (let i = 0; i < 5; i++) place(admission, '192.0.2.1', LIMITS, 1000 + i).release();
+    assert.equal(admission.admit('192.0.2.1', LIMITS, 1000 + 59_999).kind, 'client-too-fast');
+    place(admission, '192.0.2.1', LIMITS, 1000 + 60_000);
   });
 
-  const networks: [prefixes: Partial<AdmissionLimits>, one: string, other: string, together: boolean][] = [
-    [{}, '192.0.2.1', '192.0.2.2', false],
-    [{ clientPrefixV4: 24 }, '192.0.2.1', '192.0.2.200', true],
-    [{ clientPrefixV4: 24 }, '192.0.2.1', '192.0.3.1', false],
-    [{}, '2001:db8::1', '2001:db8::2:0:0:1', true],
-    [{}, '2001:db8::1', '2001:db8:0:1::1', false],
-    [{ clientPrefixV6: 128 }, '2001:db8::1', '2001:db8::2', false],
-    [{ clientPrefixV4: 24 }, 'no address', '192.0.2.1', false],
-  ];
-  for (const [prefixes, one, other, together] of networks) {
-    it(`${one} and ${other} are ${together ? 'one client' : 'two'} ${JSON.stringify(prefixes)}`, () => {
-      const limits = { ...LIMITS, connectionsPerClient: 1, ...prefixes };
-      const admission = new Admission();
-      assert.equal(admission.admit(one, limits, 0), 'welcome');
-      assert.equal(admission.admit(other, limits, 0), together ? 'client-full' : 'welcome');
-      admission.release(one, limits);
-      assert.equal(admission.admit(one, limits, 0), 'welcome');
-    });
-  }
-
-  it('stress begins at its share of the connections', () => {
+  it('stress begins at its share of the connections, the reserve with the first that takes from it', () => {
     const admission = new Admission();
-    for (let i = 0; i < 5; i++) {
-      assert.ok(!admission.stressed(LIMITS));
-      admission.admit(`192.0.2.${i}`, LIMITS, 0);
+    assert.equal(reserved(LIMITS), 2);
+    for (let open = 1; open <= 10; open++) {
+      place(admission, `192.0.2.${open}`);
+      assert.equal(admission.stressed(LIMITS), open >= 5);
+      assert.equal(admission.inReserve(LIMITS), open > 8);
     }
-    assert.ok(admission.stressed(LIMITS));
+  });
+
+  it('the reserve is a part of the connections, never all', () => {
+    const cases: [connections: number, share: number, places: number][] = [
+      [1, 90, 0],
+      [9, 10, 0],
+      [10, 10, 1],
+      [10_000, 10, 1000],
+      [10_000, 0, 0],
+    ];
+    for (const [connections, reservedForGood, places] of cases)
+      assert.equal(reserved({ connections, reservedForGood }), places);
   });
 
   it('forgets who is gone and whose minute is over, and nobody else', () => {
     const limits = { ...LIMITS, connectionsPerMinute: 1 };
-    const come = (admission: Admission, address: string, atMs: number): Admitted =>
-      admission.admit(address, limits, atMs);
     const admission = new Admission();
-    come(admission, '192.0.2.1', 0);
-    come(admission, '192.0.2.2', 0);
-    admission.release('192.0.2.2', limits);
+    const open = place(admission, '192.0.2.1', limits);
+    place(admission, '192.0.2.2', limits).release();
     admission.forgetIdle(59_999);
-    assert.equal(come(admission, '192.0.2.2', 59_999), 'client-too-fast');
+    assert.equal(admission.admit('192.0.2.2', limits, 59_999).kind, 'client-too-fast');
     admission.forgetIdle(60_000);
     // Still connected, so still counted.
-    admission.release('192.0.2.1', limits);
+    const one = { ...limits, connectionsPerClient: 1 };
+    assert.equal(admission.admit('192.0.2.1', one, 60_000).kind, 'client-full');
+    open.release();
     assert.equal(admission.open, 0);
+    place(admission, '192.0.2.1', one, 60_000);
   });
 
   it('remembers no more than 100,000 clients, the oldest that are gone first', () => {
     const limits = { ...LIMITS, connections: 1000, connectionsPerMinute: 1 };
     const admission = new Admission();
     const address = (n: number) => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;
-    assert.equal(admission.admit('192.0.2.1', limits, 0), 'welcome');
-    const pass = (n: number) => {
-      assert.equal(admission.admit(address(n), limits, 0), 'welcome');
-      admission.release(address(n), limits);
-    };
-    for (let n = 0; n < 99_999; n++) pass(n);
-    assert.equal(admission.admit(address(0), limits, 0), 'client-too-fast');
-    pass(99_999);
-    assert.equal(admission.admit(address(0), limits, 0), 'welcome');
-    assert.equal(admission.admit('192.0.2.1', limits, 0), 'client-too-fast');
+    const again = (network: string) => admission.admit(network, limits, 0).kind;
+    place(admission, '192.0.2.1', limits);
+    for (let n = 0; n < 99_999; n++) place(admission, address(n), limits).release();
+    assert.equal(again(address(0)), 'client-too-fast');
+    place(admission, address(99_999), limits).release();
+    assert.equal(again(address(0)), 'welcome');
+    assert.equal(again('192.0.2.1'), 'client-too-fast');
     assert.equal(admission.open, 2);
   });
 
@@ -110,17 +100,15 @@ describe('admission', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: -4, max: 4 }), { maxLength: 60 }), (moves) => {
         const admission = new Admission();
-        const open: string[] = [];
+        const open: { network: string; place: Place }[] = [];
         for (const [atMs, move] of moves.entries()) {
-          const address = `192.0.2.${Math.abs(move)}`;
+          const network = `192.0.2.${Math.abs(move)}`;
           if (move >= 0) {
-            if (admission.admit(address, limits, atMs) === 'welcome') open.push(address);
-          } else {
-            const gone = open.shift();
-            if (gone !== undefined) admission.release(gone, limits);
-          }
+            const admitted = admission.admit(network, limits, atMs);
+            if (admitted.kind === 'welcome') open.push({ network, place: admitted });
+          } else open.shift()?.place.release();
           assert.equal(admission.open, open.length);
-          assert.ok(open.length <= 10 && open.filter((o) => o === address).length <= 3);
+          assert.ok(open.length <= 10 && open.filter((o) => o.network === network).length <= 3);
         }
       }),
     );

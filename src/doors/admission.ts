@@ -1,17 +1,24 @@
-import { formatNetwork, networkAround, parseIp } from '../mail/ip.ts';
-
 export interface AdmissionLimits {
   /** Connections at one time. */
   readonly connections: number;
   readonly connectionsPerClient: number;
   readonly connectionsPerMinute: number;
-  readonly clientPrefixV4: number;
-  readonly clientPrefixV6: number;
-  /** Per cent of `connections` from which time-outs tighten. */
+  /** Per cent of `connections` kept for our own and for clients in good standing. */
+  readonly reservedForGood: number;
+  /** Per cent of `connections` from which time-outs tighten and standing counts. */
   readonly stressAt: number;
 }
 
-export type Admitted = 'welcome' | 'full' | 'client-full' | 'client-too-fast';
+/** Who goes first where not all can be served. */
+export type Rank = 'ours' | 'good' | 'unknown' | 'bad';
+
+/** A connection that is counted; `release` it once. */
+export interface Place {
+  readonly kind: 'welcome';
+  release(): void;
+}
+
+export type Admitted = Place | { readonly kind: 'full' | 'client-full' | 'client-too-fast' };
 
 interface Client {
   open: number;
@@ -24,7 +31,7 @@ const WINDOW_MS = 60_000;
 // What a flood from ever new addresses can make us remember; past it the oldest windows are dropped.
 const MAX_CLIENTS = 100_000;
 
-/** Counts connections, in all and by client network (C5). Every `admit` that is answered `welcome` wants one `release`. */
+/** Counts connections, in all and by client network (C5). */
 export class Admission {
   readonly #clients = new Map<string, Client>();
   #open = 0;
@@ -37,54 +44,59 @@ export class Admission {
     return this.#open * 100 >= limits.connections * limits.stressAt;
   }
 
-  admit(address: string, limits: AdmissionLimits, nowMs: number): Admitted {
-    if (this.#open >= limits.connections) return 'full';
-    const key = clientKey(address, limits);
-    let client = this.#clients.get(key);
+  /** Connections are where only the reserve is left: what is open includes the one in question. */
+  inReserve(limits: AdmissionLimits): boolean {
+    return this.#open > limits.connections - reserved(limits);
+  }
+
+  admit(network: string, limits: AdmissionLimits, nowMs: number): Admitted {
+    if (this.#open >= limits.connections) return FULL;
+    let client = this.#clients.get(network);
     if (client === undefined) {
       if (this.#clients.size >= MAX_CLIENTS) this.#forgetOldest();
       client = { open: 0, recent: 0, windowMs: nowMs };
-      this.#clients.set(key, client);
+      this.#clients.set(network, client);
     }
     if (nowMs - client.windowMs >= WINDOW_MS) {
       client.recent = 0;
       client.windowMs = nowMs;
     }
-    if (client.open >= limits.connectionsPerClient) return 'client-full';
-    if (client.recent >= limits.connectionsPerMinute) return 'client-too-fast';
+    if (client.open >= limits.connectionsPerClient) return CLIENT_FULL;
+    if (client.recent >= limits.connectionsPerMinute) return CLIENT_TOO_FAST;
     client.open++;
     client.recent++;
     this.#open++;
-    return 'welcome';
-  }
-
-  release(address: string, limits: AdmissionLimits): void {
-    const client = this.#clients.get(clientKey(address, limits));
-    this.#open--;
-    if (client !== undefined) client.open--;
+    const counted = client;
+    return {
+      kind: 'welcome',
+      release: () => {
+        counted.open--;
+        this.#open--;
+      },
+    };
   }
 
   #forgetOldest(): void {
-    for (const [key, client] of this.#clients) {
+    for (const [network, client] of this.#clients) {
       if (client.open > 0) continue;
-      this.#clients.delete(key);
+      this.#clients.delete(network);
       return;
     }
   }
 
   /** Forgets clients without connections whose minute is over. */
   forgetIdle(nowMs: number): void {
-    for (const [key, client] of this.#clients) {
-      if (client.open <= 0 && nowMs - client.windowMs >= WINDOW_MS) this.#clients.delete(key);
+    for (const [network, client] of this.#clients) {
+      if (client.open <= 0 && nowMs - client.windowMs >= WINDOW_MS) this.#clients.delete(network);
     }
   }
 }
 
-function clientKey(address: string, limits: AdmissionLimits): string {
-  const v4 = !address.includes(':');
-  if (v4 && limits.clientPrefixV4 === 32) return address;
-  const ip = parseIp(address);
-  return ip === undefined
-    ? address
-    : formatNetwork(networkAround(ip, v4 ? limits.clientPrefixV4 : limits.clientPrefixV6));
+const FULL: Admitted = { kind: 'full' };
+const CLIENT_FULL: Admitted = { kind: 'client-full' };
+const CLIENT_TOO_FAST: Admitted = { kind: 'client-too-fast' };
+
+/** Connections kept for those in good standing. */
+export function reserved(limits: Pick<AdmissionLimits, 'connections' | 'reservedForGood'>): number {
+  return Math.floor((limits.connections * limits.reservedForGood) / 100);
 }

@@ -1,4 +1,5 @@
 import type { Json } from '../core/check.ts';
+import { NO_CLUES, type Clues } from '../core/clues.ts';
 import type { Step } from '../core/decision.ts';
 import type { Treatment } from '../core/exemption.ts';
 import { lifts } from '../core/exemption.ts';
@@ -65,13 +66,14 @@ function climbFrom(
       const before = standingOf(judged, c.policy, c.treatment, undefined, c.signature);
       if (before.verdict.kind !== 'go-on') return before;
     }
+    const clues = COSTS.indexOf(rung.cost) < DOUBT ? NO_CLUES : cluesOf(judged, c);
     const waiting: Promise<void>[] = [];
     for (const configured of asked) {
       const known = c.steps.get(configured);
       // What needs no asking is judged anew each time, for facts grow: a client may start to pipeline at DATA.
       if (known !== undefined && configured.check.gather !== undefined) continue;
       if (known === undefined && carriedOver(configured, c.stage)) continue;
-      const taken = take(configured, c, deadline);
+      const taken = take(configured, c, clues, deadline);
       if (taken !== undefined) waiting.push(taken);
     }
     const stand = (): Standing => {
@@ -93,7 +95,20 @@ function climbFrom(
   return standingOf(judged, c.policy, c.treatment, undefined, c.signature);
 }
 
-function take(configured: ConfiguredCheck, c: Climb, deadline: StageDeadline): Promise<void> | undefined {
+const DOUBT = COSTS.indexOf('doubt');
+
+function cluesOf(judged: readonly Judged[], c: Climb): Clues {
+  const { suspicion } = standingOf(judged, c.policy, c.treatment, undefined, c.signature);
+  const found = (name: string) => judged.find(({ configured }) => configured.check.name === name)?.findings;
+  return { suspicion, found: (name) => found(name) ?? [] };
+}
+
+function take(
+  configured: ConfiguredCheck,
+  c: Climb,
+  clues: Clues,
+  deadline: StageDeadline,
+): Promise<void> | undefined {
   const { check, settings } = configured;
   // The stage's facts are there by construction: `rungsFor` hands out no check before its stage.
   const facts = c.facts as never;
@@ -117,9 +132,9 @@ function take(configured: ConfiguredCheck, c: Climb, deadline: StageDeadline): P
   const tookMs = () => Math.round((performance.now() - begunMs) * 1000) / 1000;
   const fail = (error: unknown) => keep(undefined, [unanswered(check.name, error)], tookMs());
   try {
-    // What costs memory alone answers at once; a timer for it would cost more than the answer.
-    const signal = check.cost === 'memory' ? NEVER : deadline.signal;
-    const evidence = check.gather(facts, c.ports, settings, signal, site);
+    // What memory or the embedded store knows is there at once; a timer for it would cost more than the answer.
+    const signal = WITHOUT_SIGNAL.has(check.cost) ? NEVER : deadline.signal;
+    const evidence = check.gather(facts, c.ports, settings, signal, site, clues);
     if (evidence instanceof Promise) {
       return deadline
         .race(evidence)
@@ -147,6 +162,7 @@ function unanswered(check: string, error: unknown): Finding {
 // Made once: an abort without a reason makes a DOMException with a stack trace, for each session anew.
 export const CLIENT_GONE = new Error('the client is gone');
 const NEVER = new AbortController().signal;
+const WITHOUT_SIGNAL: ReadonlySet<Cost> = new Set(['memory', 'store', 'doubt']);
 const TOO_LATE = new Error('no answer in time');
 
 /** One deadline for all questions of a stage; its timer exists only once something waits. */

@@ -17,7 +17,7 @@ export type ReplayedVerdict = Verdict | { readonly kind: 'unknown'; readonly che
 export interface Replayed {
   /** In the order of the decision's recipients; undefined for those that were not judged then (splits by 452). */
   readonly recipients: readonly (ReplayedVerdict | undefined)[];
-  /** Of the message; undefined where none was taken. */
+  /** Of DATA, or of the message; undefined where neither was judged. */
   readonly message: ReplayedVerdict | undefined;
 }
 
@@ -36,10 +36,11 @@ export async function replay(decision: Decision, policy: Policy, lists?: ListsPo
     );
   }
   const index = decision.recipients.findIndex((r) => r.reply.code < 400);
+  const judged = decision.atData === true || decision.sizeOctets !== undefined;
   const message =
-    decision.sizeOctets === undefined || index < 0
+    index < 0 || !judged
       ? undefined
-      : await judgeAgain({ decision, policy, lists, index, occurrence: 0 }, 'endOfMessage');
+      : await judgeAgain({ decision, policy, lists, index, occurrence: 0 }, 'message');
   return { recipients, message };
 }
 
@@ -53,13 +54,13 @@ interface Case {
   readonly occurrence: number;
 }
 
-async function judgeAgain(c: Case, stage: 'rcpt' | 'endOfMessage'): Promise<ReplayedVerdict> {
+async function judgeAgain(c: Case, what: 'rcpt' | 'message'): Promise<ReplayedVerdict> {
   const { decision, policy } = c;
   const neverAsked: string[] = [];
   const checks = policy.checks.map((configured) => recorded(configured, c, neverAsked));
   const steps = new Map<string, Step>();
   const again: Policy = { ...policy, checks };
-  const climbTo = (to: 'rcpt' | 'endOfMessage'): Standing | Promise<Standing> => {
+  const climbTo = (to: 'rcpt' | 'data' | 'endOfMessage'): Standing | Promise<Standing> => {
     const facts = factsThen(c, to);
     return climb({
       policy: again,
@@ -76,8 +77,12 @@ async function judgeAgain(c: Case, stage: 'rcpt' | 'endOfMessage'): Promise<Repl
     });
   };
   // The message is judged over what its recipient's climb had found.
-  const atRcpt = await climbTo('rcpt');
-  const { verdict } = stage === 'rcpt' ? atRcpt : await climbTo('endOfMessage');
+  let { verdict } = await climbTo('rcpt');
+  if (what === 'message') {
+    if (decision.atData === true) ({ verdict } = await climbTo('data'));
+    if (verdict.kind === 'go-on' && decision.sizeOctets !== undefined)
+      ({ verdict } = await climbTo('endOfMessage'));
+  }
   if (verdict.kind === 'refuse' || neverAsked.length === 0) return verdict;
   return { kind: 'unknown', checks: neverAsked };
 }
@@ -108,7 +113,7 @@ function recorded(configured: ConfiguredCheck, c: Case, neverAsked: string[]): C
   return { check: replayed, settings: configured.settings };
 }
 
-function factsThen({ decision, index }: Case, stage: 'rcpt' | 'endOfMessage'): Facts {
+function factsThen({ decision, index }: Case, stage: 'rcpt' | 'data' | 'endOfMessage'): Facts {
   const recipient = decision.recipients[index];
   const before = stage === 'rcpt' ? decision.recipients.slice(0, index) : decision.recipients;
   const transaction: TransactionFacts = {
@@ -119,6 +124,7 @@ function factsThen({ decision, index }: Case, stage: 'rcpt' | 'endOfMessage'): F
     recipients: before.filter((r) => r.reply.code < 400).map((r) => r.mailbox),
   };
   const { session } = decision;
+  if (stage === 'data') return { session, transaction };
   if (stage === 'endOfMessage' || recipient === undefined) {
     return { session, transaction, message: { sizeOctets: decision.sizeOctets ?? 0 } };
   }

@@ -7,13 +7,13 @@ import { defineCheck } from '../core/check.ts';
 import type { Finding } from '../core/finding.ts';
 import type { ListEntry } from '../core/lists.ts';
 import type { CheckSettings, Policy } from '../core/policy.ts';
-import type { Ports } from '../core/ports.ts';
 import { replies } from '../core/replies.ts';
 import type { Cost, Stage } from '../core/stage.ts';
 import { COSTS } from '../core/stage.ts';
 import { networkSet } from '../mail/networks.ts';
 import { replay } from './replay.ts';
 import { Session } from './session.ts';
+import { emptyPorts } from '../../test/fakes/ask.ts';
 
 interface Fake {
   readonly name: string;
@@ -76,6 +76,7 @@ function policy(fakes: readonly Fake[], more: Partial<Policy> = {}): Policy {
       domains: ['example.org'],
       networks: networkSet(['10.0.0.0/8']),
       relays: networkSet(['172.16.0.1/32']),
+      clientPrefix: { v4: 32, v6: 64 },
       addresses: [],
       contact: 'postmaster@example.org',
     },
@@ -90,9 +91,15 @@ function policy(fakes: readonly Fake[], more: Partial<Policy> = {}): Policy {
 function session(p: Policy, { client = '192.0.2.7', lists = [] as readonly ListEntry[] } = {}) {
   asked.length = 0;
   let n = 0;
-  const ports = { lists: { find: () => lists } } as unknown as Ports;
+  const ports = { ...emptyPorts(), lists: { find: () => lists } };
   return new Session(
-    { policy: p, ports, nowMs: () => 1_000, newId: () => `ID${++n}` },
+    {
+      policy: p,
+      ports,
+      nowMs: () => 1_000,
+      newId: () => `ID${++n}`,
+      trouble: (what, error) => assert.fail(`${what}: ${String(error)}`),
+    },
     { door: 'gateway', client: { address: client, port: 4711 }, server: { address: '192.0.2.1', port: 25 } },
   );
 }

@@ -4,6 +4,7 @@
  * Knows no sockets, reads no clock of its own.
  */
 import { after } from '../core/after.ts';
+import { TURNED_AWAY, TURNED_AWAY_MS } from '../core/charges.ts';
 import type { Decision, DecisionOutcome, RecipientDecision, Step } from '../core/decision.ts';
 import type { Treatment } from '../core/exemption.ts';
 import { lifts, NO_TREATMENT, treatmentKey, treatmentOf } from '../core/exemption.ts';
@@ -12,15 +13,16 @@ import type { MailParameters, RcptParameters } from '../mail/parameters.ts';
 import type { Finding } from '../core/finding.ts';
 import type { Standing } from '../core/ladder.ts';
 import { effectOf } from '../core/ladder.ts';
-import { isOurDomain } from '../core/site.ts';
+import { clientNetwork, isOurDomain } from '../core/site.ts';
 import type { ConfiguredCheck, Policy } from '../core/policy.ts';
-import type { Ports } from '../core/ports.ts';
+import type { Ports, Soon } from '../core/ports.ts';
 import type { Stage } from '../core/stage.ts';
 import type { Verdict } from '../core/verdict.ts';
 import { GO_ON } from '../core/verdict.ts';
 import type { Mailbox, ReversePath } from '../mail/mailbox.ts';
 import type { Reply } from '../mail/reply.ts';
 import { confirmedNames, iprev } from '../msgauth/iprev.ts';
+import { bringAll, chargeOf, chargesOf, isSpared, type Found } from './charges.ts';
 import { CLIENT_GONE, climb, hasRungs } from './judge.ts';
 import { Steps } from './steps.ts';
 
@@ -29,9 +31,11 @@ export interface SessionWorld {
   readonly ports: Ports;
   readonly nowMs: () => number;
   readonly newId: () => string;
+  /** What could not be remembered of a client is the operator's trouble, never the client's. */
+  readonly trouble: (what: string, error: unknown) => void;
 }
 
-export type Opening = Pick<SessionFacts, 'door' | 'client' | 'server' | 'tls'>;
+export type Opening = Pick<SessionFacts, 'door' | 'client' | 'server' | 'role' | 'tls'>;
 
 /** `other-transaction`: the recipient wants another treatment than those before it (E8): 452. */
 export type RecipientVerdict = Verdict | { readonly kind: 'other-transaction' };
@@ -46,7 +50,15 @@ export class Session {
   /** Set by the verdict of a stage before MAIL. */
   #refused: (Verdict & { kind: 'refuse' | 'defer' }) | undefined;
   #transactions = 0;
+  #asked = 0;
   #names: Promise<readonly string[]> | undefined;
+  /** The same, once they are known. */
+  #hosts: readonly string[] = [];
+  /** The gravest charge that was brought: a session is one slip, however many rules it broke. */
+  #charged: 'strike' | 'conviction' | undefined;
+  #turnedAway = false;
+  /** What is remembered of the client is written one after the other: each step looks at what the last one left. */
+  #remembering: Soon<unknown>;
 
   constructor(world: SessionWorld, opening: Opening) {
     this.#world = world;
@@ -57,6 +69,7 @@ export class Session {
       startedAtMs: world.nowMs(),
       client: opening.client,
       server: opening.server,
+      role: opening.role,
       tls: opening.tls,
       helo: undefined,
       authenticated: undefined,
@@ -85,9 +98,12 @@ export class Session {
   /** The client's forward-confirmed names, looked up once; none where the ladder does not ask DNS about the client. */
   confirmedNames(): Promise<readonly string[]> {
     const { policy, ports } = this.#world;
-    const asks = policy.checks.some(({ check }) => check.cost === 'dns' && check.stage === 'connect');
+    const asks = policy.checks.some(({ check }) => check.cost === 'dns-chain' && check.stage === 'connect');
     if (!asks && !ports.lists.namesHosts) return NO_NAMES;
-    this.#names ??= iprev(ports.dns, this.#facts.client.address, this.signal).then(confirmedNames);
+    this.#names ??= iprev(ports.dns, this.#facts.client.address, this.signal).then((found) => {
+      this.#hosts = confirmedNames(found);
+      return this.#hosts;
+    });
     return this.#names;
   }
 
@@ -140,6 +156,7 @@ export class Session {
       rcptSteps: [],
       treatment: undefined,
       standing: undefined,
+      atData: undefined,
       message: undefined,
       refused: undefined,
       judging: undefined,
@@ -182,6 +199,13 @@ export class Session {
     const treatment = judging?.treatment ?? NO_TREATMENT;
     const decided = judging !== undefined && judging.verdict.kind !== 'go-on' ? judging.verdict : undefined;
     const accepted = reply.code < 400;
+    if (judging !== undefined) this.#asked++;
+    if (decided !== undefined && transaction.facts.reversePath !== null) {
+      if (chargeOf(decided.check, decided.code, this.#world.policy) === 'guess')
+        this.#facts = { ...this.#facts, guesses: (this.#facts.guesses ?? 0) + 1, asked: this.#asked };
+    }
+    // Before the client hears it: it may try the next MX at once.
+    if (judging !== undefined && reply.code >= 400 && reply.code < 500) this.#noteTurnedAway();
     transaction.recipients.push({
       mailbox,
       // Until the message is delivered a recipient let in is only that.
@@ -199,6 +223,7 @@ export class Session {
 
   data(): Verdict | Promise<Verdict> {
     const transaction = this.#open();
+    transaction.atData = true;
     const facts = { session: this.#facts, transaction: transaction.facts };
     return this.#late('data', facts);
   }
@@ -310,8 +335,10 @@ export class Session {
     const steps = this.#steps.all(transaction !== undefined);
     for (const [i, step] of steps.entries()) steps[i] = this.#withEffect(step, treatment);
     if (transaction !== undefined) steps.push(...transaction.rcptSteps);
+    const id = transaction?.facts.id ?? this.#facts.id;
+    this.#leaveBehind(id, steps, outcome, transaction, treatment);
     return {
-      id: transaction?.facts.id ?? this.#facts.id,
+      id,
       sessionId: this.#facts.id,
       atMs: startedAtMs,
       tookMs: nowMs() - startedAtMs,
@@ -328,9 +355,62 @@ export class Session {
       check: decided?.check,
       code: decided?.code,
       suspicion: transaction?.standing?.suspicion ?? 0,
+      atData: transaction?.atData,
       sizeOctets: transaction?.message?.sizeOctets,
       policy: policy.hash,
     };
+  }
+
+  /** A good delivery and charges outlive the session: they become the client's standing, or a block. */
+  #leaveBehind(
+    id: string,
+    steps: readonly Step[],
+    outcome: DecisionOutcome,
+    transaction: Transaction | undefined,
+    treatment: Treatment,
+  ): void {
+    const { policy, ports } = this.#world;
+    const { address } = this.#facts.client;
+    if (outcome === 'deferred' || outcome === 'abandoned') this.#noteTurnedAway();
+    const { guesses, gravest } = chargesOf(steps, policy);
+    const charges: Found[] = [...guesses];
+    if (gravest !== undefined && this.#charged !== gravest.charge && this.#charged !== 'conviction') {
+      this.#charged = gravest.charge;
+      charges.push(gravest);
+    }
+    if (charges.length > 0) {
+      const bounce = transaction?.facts.reversePath === null;
+      // What an entry about the sender or the recipient lifts says nothing for the client. What was charged was judged, so its
+      // names are known if anybody wants to know them.
+      const own = this.#treatment({ session: this.#facts }, this.#hosts);
+      if (!isSpared(own))
+        this.#remember(() => bringAll(charges, { client: address, id, bounce }, policy, ports));
+    }
+    const { standing } = transaction ?? {};
+    if (outcome === 'accepted' && standing?.tags.length === 0 && treatment.exemptions.length === 0) {
+      this.#remember(() => ports.standing.note(clientNetwork(policy.site, address), 'good'));
+    }
+  }
+
+  /** Only a honeypot asks for it. */
+  #noteTurnedAway(): void {
+    const { policy, ports } = this.#world;
+    const { role, client } = this.#facts;
+    if (this.#turnedAway || role === 'honeypot' || policy.site.honeypot !== true) return;
+    this.#turnedAway = true;
+    const network = clientNetwork(policy.site, client.address);
+    this.#remember(() => ports.rates.add(TURNED_AWAY, network, TURNED_AWAY_MS));
+  }
+
+  #remember(work: () => Soon<unknown>): void {
+    const trouble = (error: unknown) =>
+      this.#world.trouble("a client's conduct could not be remembered", error);
+    try {
+      const done = after(this.#remembering, work);
+      this.#remembering = done instanceof Promise ? done.catch(trouble) : undefined;
+    } catch (error) {
+      trouble(error);
+    }
   }
 
   #withEffect(step: Step, treatment: Treatment): Step {
@@ -351,6 +431,7 @@ interface Transaction {
   /** Of the first recipient let in; all others share it (E8). */
   treatment: Treatment | undefined;
   standing: Standing | undefined;
+  atData: true | undefined;
   message: MessageFacts | undefined;
   refused: (Verdict & { kind: 'refuse' | 'defer' }) | undefined;
   /** The recipient that is judged but not yet answered. */

@@ -45,7 +45,13 @@ describe('checkHost', () => {
     ['the record: no answer', record('-all'), { 'a.example TXT': 'timeout' }, 'temperror'],
     ['the record: SERVFAIL', record('-all'), { 'a.example TXT': 'servfail' }, 'temperror'],
     ['a term: SERVFAIL', record('a -all'), { 'a.example A': 'servfail' }, 'temperror'],
-    ['a name that cannot be asked for', record('exists:a%%b.a.example -all'), {}, 'permerror'],
+    [
+      'a name with odd octets',
+      { ...record('exists:a%%b%_c.a.example -all'), 'a%b c.a.example A': '127.0.0.2' },
+      {},
+      'pass',
+    ],
+    ['a name with odd octets that does not exist', record('exists:a%%b.a.example -all'), {}, 'fail'],
   ];
   for (const [what, zone, troubles, result] of cases) {
     it(`${result}: ${what}`, async () => assert.equal((await check(zone, {}, troubles)).result, result));

@@ -40,7 +40,6 @@ export const MAX_LOOKUPS = 10;
 export const MAX_VOID_LOOKUPS = 2;
 // RFC 7208 3.4 wants records below 512 octets; the longest honest ones have some 2,000. The cost grows with the square: 8 KiB take 26 ms.
 export const MAX_RECORD_OCTETS = 4096;
-const ASKABLE = /^[a-z0-9_/*.-]*$/i;
 const MAX_RECORD_KEPT = 512;
 const MAX_EXPLANATION_KEPT = 120;
 const MAX_PROBLEM_KEPT = 100;
@@ -128,11 +127,6 @@ async function ask<T extends DnsType>(
     case 'no-data':
       throw new SpfTrouble('ENODATA', 'no data');
     case 'nxdomain':
-      // A macro may put octets into a name that our resolver cannot ask for (c-ares: no `+`, no `=`). "There is none" would
-      // be a guess then, and often a wrong "fail"; "try again" would be for ever.
-      if (!ASKABLE.test(name)) {
-        throw new SpfTrouble('EUNASKED', 'it leads to a name that cannot be asked for', 'permerror');
-      }
       throw new SpfTrouble('ENOTFOUND', 'no such name');
     case 'servfail':
       throw new SpfTrouble('ESERVFAIL', `DNS says ${answer.reason} to a question for ${type}`);

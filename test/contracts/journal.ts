@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Decision, Journal, JournalQuery } from '../../src/core/decision.ts';
+import { replies } from '../../src/core/replies.ts';
 import { reply } from '../../src/mail/reply.ts';
 import { onEnd, type Cleanup } from '../program.ts';
 
@@ -174,6 +175,7 @@ export function journalContract(
       abandoned: 0,
       ham: 1,
       tagged: 1,
+      partly: 1,
       deliveredOctets: 2000,
       clients: 4,
       byCheck: [
@@ -184,6 +186,67 @@ export function journalContract(
     const first = await journal.summary({ untilMs: 2000 });
     assert.deepEqual([first.received, first.rejected, first.clients], [1, 1, 1]);
     assert.equal((await journal.summary({ sinceMs: 5000 })).received, 0);
+  });
+
+  it('knows what was tagged, and what reached some recipients only', async (t) => {
+    const { journal } = await morning(t);
+    const step = { stage: 'connect', check: 'dnswl', action: 'suspect', tookMs: 1 } as const;
+    const [bob] = decision({ id: 'x' }).recipients;
+    const good = { outcome: 'accepted', atMs: 500_000, sizeOctets: 1 } as const;
+    const delivered = { ...bob!, outcome: 'accepted' } as const;
+    journal.record(
+      decision({
+        ...good,
+        id: 'vouched',
+        recipients: [delivered],
+        steps: [{ ...step, findings: [{ result: 'pass', code: 'listed', text: 'w', weight: -2 }] }],
+      }),
+    );
+    journal.record(
+      decision({
+        ...good,
+        id: 'tag',
+        recipients: [delivered],
+        steps: [{ ...step, action: 'tag', findings: [] }],
+      }),
+    );
+    journal.record(decision({ ...good, id: 'some', recipients: [delivered, bob!], steps: [] }));
+    const later = { ...bob!, outcome: 'deferred' } as const;
+    journal.record(decision({ ...good, id: 'later', recipients: [later, delivered], steps: [] }));
+    journal.record(decision({ id: 'none', atMs: 500_000, recipients: [bob!, later] }));
+    const { ham, tagged, partly, delivered: all } = await journal.summary({ sinceMs: 400_000 });
+    assert.deepEqual([ham, tagged, partly, all], [3, 1, 2, 4]);
+  });
+
+  it('does not count who was only told that the gate stops', async (t) => {
+    const { journal } = await morning(t);
+    const stop = replies.stopping('mx.example.org');
+    const idle = {
+      transaction: undefined,
+      recipients: [],
+      steps: [],
+      check: undefined,
+      code: undefined,
+    } as const;
+    const before = await journal.summary({});
+    journal.record(
+      decision({ ...idle, id: 'stop', client: '203.0.113.1', outcome: 'deferred', reply: stop }),
+    );
+    assert.deepEqual(await journal.summary({}), before);
+    assert.equal((await journal.find({ id: 'stop' })).length, 1);
+    // A message that the stop cost is one deferred, and other trouble is none of the stop's.
+    journal.record(decision({ id: 'mail', outcome: 'deferred', reply: stop, steps: [] }));
+    journal.record(decision({ ...idle, id: 'late', outcome: 'deferred', reply: replies.timedOut() }));
+    journal.record(decision({ ...idle, id: 'gone', outcome: 'abandoned', reply: undefined }));
+    const after = await journal.summary({});
+    assert.deepEqual(
+      [
+        after.received - before.received,
+        after.deferred - before.deferred,
+        after.abandoned - before.abandoned,
+      ],
+      [3, 2, 1],
+    );
   });
 
   it('drops what is old, and all of it', async (t) => {

@@ -3,10 +3,12 @@ import { checkSchema } from '../../src/config/checks.ts';
 import type { AnyCheck, Json } from '../../src/core/check.ts';
 import type { Facts } from '../../src/core/facts.ts';
 import type { Finding } from '../../src/core/finding.ts';
+import { NO_CLUES, type Clues } from '../../src/core/clues.ts';
 import { buildLists } from '../../src/core/lists.ts';
 import type { Ports } from '../../src/core/ports.ts';
 import type { CommonSettings } from '../../src/core/settings.ts';
 import type { Site } from '../../src/core/site.ts';
+import { NO_STANDING } from '../../src/core/standing.ts';
 import type { Mailbox } from '../../src/mail/mailbox.ts';
 import { networkSet } from '../../src/mail/networks.ts';
 import { fakeResolver } from './resolver.ts';
@@ -16,6 +18,7 @@ export const site: Site = {
   domains: ['example.org', '.sub.example.org'],
   networks: networkSet(['10.0.0.0/8']),
   relays: networkSet([]),
+  clientPrefix: { v4: 32, v6: 64 },
   addresses: ['198.51.100.25', '2001:db8:25::25'],
   contact: 'postmaster@example.org',
 };
@@ -68,11 +71,13 @@ export async function ask(
   said: Said,
   ports: Partial<Ports> = {},
   settings: Record<string, unknown> = {},
+  clues: Clues = NO_CLUES,
 ): Promise<Asked> {
   const facts = factsOf(said) as never;
   const parsed = checkSchema(check).parse(settings) as CommonSettings;
   const all: Ports = { ...emptyPorts(), ...ports };
-  const evidence = (await check.gather?.(facts, all, parsed, new AbortController().signal, site)) ?? null;
+  const evidence =
+    (await check.gather?.(facts, all, parsed, new AbortController().signal, site, clues)) ?? null;
   const findings = check.judge(facts, evidence, parsed, site);
   const journalled = JSON.parse(JSON.stringify(evidence)) as Json;
   assert.deepEqual(check.judge(facts, journalled, parsed, site), findings);
@@ -92,11 +97,12 @@ export async function ask(
 export function emptyPorts(): Ports {
   return {
     dns: fakeResolver({}),
-    store: {
-      recall: async () => undefined,
-      remember: async () => undefined,
-      forget: async () => undefined,
-    },
+    store: { recall: () => undefined, remember: () => undefined, forget: () => undefined },
+    greylist: { attempt: ({ delayMs }) => ({ kind: 'new', waitMs: delayMs }) },
+    standing: { of: () => NO_STANDING, note: () => undefined },
+    blocks: { covering: () => undefined, convict: () => assert.fail('nobody is convicted here') },
+    rates: { add: () => 1, count: () => 0 },
+    callout: { ask: async () => [] },
     lists: buildLists([]),
     zones: { suspended: () => undefined, suspend: () => undefined },
     recipients: { ask: async () => ({ kind: 'unreachable', reason: 'no backend' }) },

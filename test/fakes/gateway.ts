@@ -12,9 +12,10 @@ import { buildLists, type ListEntry } from '../../src/core/lists.ts';
 import type { CheckSettings } from '../../src/core/policy.ts';
 import type { Ports } from '../../src/core/ports.ts';
 import type { Site } from '../../src/core/site.ts';
+import { NO_STANDING } from '../../src/core/standing.ts';
 import { Gateway } from '../../src/doors/gateway/gateway.ts';
+import type { LoadChange, LoadMarks, MachineLoad } from '../../src/doors/load.ts';
 import type {
-  CredentialsVerdict,
   GatewayListener,
   GatewaySettings,
   GatewayWorld,
@@ -45,8 +46,11 @@ export interface FakeWorldOptions {
   readonly secureContext?: GatewayWorld['secureContext'];
   readonly incoming?: () => IncomingContent;
   readonly passwords?: Readonly<Record<string, string>>;
-  readonly verifyCredentials?: (identity: string, password: string) => Promise<CredentialsVerdict>;
+  readonly verifyCredentials?: GatewayWorld['verifyCredentials'];
   readonly listener?: Partial<GatewayListener>;
+  /** What the machine says of itself; without it nothing. */
+  readonly machine?: () => MachineLoad;
+  readonly load?: LoadMarks;
 }
 
 export interface FakeWorld {
@@ -55,8 +59,9 @@ export interface FakeWorld {
   readonly port: number;
   readonly decisions: Decision[];
   readonly troubles: { readonly what: string; readonly error: unknown }[];
-  /** What the store remembers, by `space key`. */
-  readonly remembered: Map<string, Json>;
+  readonly loadChanges: LoadChange[];
+  /** Good deliveries and charges by client network, as the gate noted them. */
+  readonly standings: Map<string, { good: number; bad: number }>;
   /** Resolves once `count` decisions are there. */
   decided(count: number): Promise<readonly Decision[]>;
   /** Puts the gateway's clock forward. */
@@ -82,7 +87,9 @@ export async function startGateway(t: Cleanup, options: FakeWorldOptions = {}): 
   const backend = options.backend ?? new FakeBackend();
   const decisions: Decision[] = [];
   const troubles: { what: string; error: unknown }[] = [];
+  const loadChanges: LoadChange[] = [];
   const remembered = new Map<string, Json>();
+  const standings = new Map<string, { good: number; bad: number }>();
   const waiting = new Set<() => void>();
   let aheadMs = 0;
   const spools = new Spools({
@@ -108,6 +115,13 @@ export async function startGateway(t: Cleanup, options: FakeWorldOptions = {}): 
         remember: async (space, key, value) => void remembered.set(`${space} ${key}`, value),
         forget: async (space, key) => void remembered.delete(`${space} ${key}`),
       },
+      standing: {
+        of: (network) => standings.get(network) ?? NO_STANDING,
+        note: (network, what) => {
+          const { good, bad } = standings.get(network) ?? NO_STANDING;
+          standings.set(network, what === 'good' ? { good: good + 1, bad } : { good, bad: bad + 1 });
+        },
+      },
       lists: buildLists(options.entries ?? []),
       ...options.ports,
     },
@@ -117,8 +131,7 @@ export async function startGateway(t: Cleanup, options: FakeWorldOptions = {}): 
       connections: 1000,
       connectionsPerClient: 100,
       connectionsPerMinute: 1000,
-      clientPrefixV4: 32,
-      clientPrefixV6: 64,
+      reservedForGood: 10,
       stressAt: 80,
       greetingTimeoutMs: 5_000,
       stressTimeoutMs: 10_000,
@@ -127,6 +140,7 @@ export async function startGateway(t: Cleanup, options: FakeWorldOptions = {}): 
       drainTimeoutMs: 5_000,
       ...options.limits,
     },
+    load: options.load,
     protocolLimits: { ...DEFAULT_LIMITS, messageOctets: 1_000_000, ...options.protocolLimits },
     greetPauseMs: options.greetPauseMs ?? 0,
     lenient: options.lenient ?? [],
@@ -142,6 +156,8 @@ export async function startGateway(t: Cleanup, options: FakeWorldOptions = {}): 
       decisions.push(decision);
       for (const look of waiting) look();
     },
+    ...(options.machine === undefined ? {} : { load: options.machine }),
+    onLoad: (change) => void loadChanges.push(change),
     trouble: (what, error) => void troubles.push({ what, error }),
     nowMs: () => Date.now() + aheadMs,
     newId,
@@ -159,7 +175,8 @@ export async function startGateway(t: Cleanup, options: FakeWorldOptions = {}): 
     port,
     decisions,
     troubles,
-    remembered,
+    loadChanges,
+    standings,
     decided: (count) =>
       new Promise((resolve) => {
         const look = () => {

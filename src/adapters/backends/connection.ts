@@ -64,7 +64,7 @@ export class Connection {
     data: (bytes: Buffer) => this.#receive(bytes),
     drain: () => this.#flow?.(),
     error: (error: Error) => this.#lose(`connection lost: ${describe(error)}`, 'peer'),
-    close: () => this.#lose('connection closed by the backend', 'peer'),
+    close: () => this.#lose('connection closed by the other side', 'peer'),
   };
 
   constructor(socket: net.Socket, target: Target, settings: ConnectionSettings) {

@@ -21,7 +21,7 @@ import {
   type ConnectionSettings,
   type Target,
 } from './connection.ts';
-import { Pool, type PoolLimits, type Unreachable } from './pool.ts';
+import { Pool, type Lease, type PoolLimits, type Unreachable } from './pool.ts';
 
 export interface SmtpBackendSettings extends ConnectionSettings, PoolLimits {
   readonly xclient: boolean;
@@ -53,14 +53,15 @@ export class SmtpBackend implements Backend {
   }
 
   async begin(envelope: Envelope, signal: AbortSignal): Promise<Delivery | BackendFailure> {
-    const lease = await this.#pool.acquire(signal);
+    const { network } = envelope.client;
+    const lease = await this.#pool.acquire(network, signal);
     if ('kind' in lease) return lease;
-    const begun = await this.#transaction(lease.connection, envelope, signal);
+    const begun = await this.#transaction(lease, envelope, signal);
     // A server may end what was idle at any moment. Nothing was accepted yet, so that asking again cannot deliver twice.
     const staleLease = lease.reused && lease.connection.lostByPeer;
     if (!staleLease || !('kind' in begun) || begun.kind !== 'unreachable') return begun;
-    const fresh = await this.#pool.acquire(signal, 'fresh');
-    return 'kind' in fresh ? fresh : this.#transaction(fresh.connection, envelope, signal);
+    const fresh = await this.#pool.acquire(network, signal, 'fresh');
+    return 'kind' in fresh ? fresh : this.#transaction(fresh, envelope, signal);
   }
 
   async probe(signal: AbortSignal): Promise<BackendFailure | undefined> {
@@ -99,18 +100,19 @@ export class SmtpBackend implements Backend {
 
   /** Introduces the client and sends MAIL. Unless a delivery comes of it, the connection is back in the pool. */
   async #transaction(
-    connection: Connection,
+    lease: Lease,
     envelope: Envelope,
     signal: AbortSignal,
   ): Promise<Delivery | BackendFailure> {
+    const { connection } = lease;
     const refused =
       (await this.#introduce(connection, envelope, signal)) ?? (await mail(connection, envelope, signal));
     if (refused !== undefined) {
       connection.fruitless += 1;
-      this.#pool.giveBack(connection);
+      this.#pool.giveBack(lease);
       return refused;
     }
-    return new SmtpDelivery(connection, this.#pool, envelope, this.capabilities().recipientsPerTransaction);
+    return new SmtpDelivery(lease, this.#pool, envelope, this.capabilities().recipientsPerTransaction);
   }
 
   /** XCLIENT, where it is wanted and offered, and where the connection does not speak for this client already. */
@@ -172,6 +174,7 @@ async function mail(
 }
 
 class SmtpDelivery implements Delivery {
+  readonly #lease: Lease;
   readonly #connection: Connection;
   readonly #pool: Pool;
   readonly #envelope: Envelope;
@@ -179,11 +182,16 @@ class SmtpDelivery implements Delivery {
   #accepted = 0;
   #state: 'open' | 'asking' | 'over' = 'open';
 
-  constructor(connection: Connection, pool: Pool, envelope: Envelope, recipientsLimit: number) {
-    this.#connection = connection;
+  constructor(lease: Lease, pool: Pool, envelope: Envelope, recipientsLimit: number) {
+    this.#lease = lease;
+    this.#connection = lease.connection;
     this.#pool = pool;
     this.#envelope = envelope;
     this.#recipientsLimit = recipientsLimit;
+  }
+
+  get awaited(): boolean {
+    return this.#pool.exhausted;
   }
 
   async rcpt(recipient: Mailbox, parameters: RcptParameters, signal: AbortSignal): Promise<BackendAnswer> {
@@ -237,7 +245,7 @@ class SmtpDelivery implements Delivery {
 
   #giveBack(): void {
     this.#state = 'over';
-    this.#pool.giveBack(this.#connection);
+    this.#pool.giveBack(this.#lease);
   }
 
   #nonsense(code: number): BackendFailure {

@@ -45,6 +45,8 @@ export const SQLITE_MIGRATIONS = [
      temperror INTEGER NOT NULL, refused INTEGER NOT NULL, deferred INTEGER NOT NULL, took_ms REAL NOT NULL,
      PRIMARY KEY (minute, check_name)
    ) WITHOUT ROWID;`,
+  `ALTER TABLE decisions ADD COLUMN partly INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE decisions ADD COLUMN left_out INTEGER NOT NULL DEFAULT 0;`,
 ];
 
 export async function findDecisions(db: Kysely<Tables>, query: JournalQuery): Promise<Decision[]> {
@@ -101,10 +103,12 @@ export async function summarize(db: Kysely<Tables>, { sinceMs, untilMs }: Journa
     .selectFrom('decisions')
     .where('at_ms', '>=', since)
     .where('at_ms', '<', until)
-    .groupBy(['outcome', 'tagged'])
+    .where('left_out', '=', 0)
+    .groupBy(['outcome', 'tagged', 'partly'])
     .select([
       'outcome',
       'tagged',
+      'partly',
       (e) => e.fn.countAll<number | string>().as('n'),
       (e) => e.fn.sum<number | string>('size_octets').as('octets'),
     ])
@@ -113,6 +117,7 @@ export async function summarize(db: Kysely<Tables>, { sinceMs, untilMs }: Journa
     .selectFrom('decisions')
     .where('at_ms', '>=', since)
     .where('at_ms', '<', until)
+    .where('left_out', '=', 0)
     .select((e) => e.fn.count<number | string>('client').distinct().as('n'))
     .executeTakeFirstOrThrow();
   // By the minute: the whole of those that the span begins and ends in.
@@ -146,6 +151,7 @@ export async function summarize(db: Kysely<Tables>, { sinceMs, untilMs }: Journa
     abandoned: total((r) => r.outcome === 'abandoned'),
     ham: total((r) => isDelivered(r) && r.tagged === 0),
     tagged: total((r) => isDelivered(r) && r.tagged === 1),
+    partly: total((r) => r.partly === 1),
     deliveredOctets: outcomes.reduce((sum, r) => sum + (isDelivered(r) ? Number(r.octets) : 0), 0),
     clients: Number(clients.n),
     byCheck: checks.map((c) => ({

@@ -1,4 +1,5 @@
-import type { Decision } from '../../core/decision.ts';
+import type { Decision, Step } from '../../core/decision.ts';
+import { replies } from '../../core/replies.ts';
 import { parseIp, type Network } from '../../mail/ip.ts';
 import type { Mailbox } from '../../mail/mailbox.ts';
 
@@ -10,6 +11,10 @@ export interface DecisionRow {
   readonly check_name: string | null;
   readonly size_octets: number;
   readonly tagged: number;
+  /** 1: delivered, but not to all of its recipients. */
+  readonly partly: number;
+  /** 1: our own stop ended the session before there was any mail. It is found, and counts for nothing. */
+  readonly left_out: number;
 }
 
 /** A key that few decisions share. */
@@ -43,8 +48,28 @@ export function decisionRow(d: Decision): DecisionRow {
     outcome: d.outcome,
     check_name: d.check ?? null,
     size_octets: d.sizeOctets ?? 0,
-    tagged: d.steps.some((step) => step.action === 'tag' || step.action === 'suspect') ? 1 : 0,
+    tagged: d.steps.some(isTagged) ? 1 : 0,
+    partly: isPartly(d) ? 1 : 0,
+    left_out: isOurStop(d) ? 1 : 0,
   };
+}
+
+// What speaks for a client (DNSWL) adds to the suspicion too, and is no tag.
+const isTagged = ({ action, findings }: Step): boolean =>
+  action === 'tag' || (action === 'suspect' && findings.some((f) => f.result === 'fail'));
+
+const isPartly = ({ outcome, recipients }: Decision): boolean =>
+  (outcome === 'accepted' || outcome === 'relayed') &&
+  recipients.some((r) => r.outcome === 'refused' || r.outcome === 'deferred');
+
+const STOPPING = replies.stopping('');
+
+function isOurStop({ transaction, reply }: Decision): boolean {
+  return (
+    transaction === undefined &&
+    reply?.enhanced === STOPPING.enhanced &&
+    reply.lines[0]?.endsWith(STOPPING.lines[0] ?? '') === true
+  );
 }
 
 /** Without repetitions: each is one row. */

@@ -11,8 +11,13 @@ export interface Batch {
 export interface Chunk {
   /** See `chunk.ts`. */
   readonly text: string;
-  /** In the order of the text. */
-  readonly rows: readonly { readonly decision: DecisionRow; readonly names: readonly Name[] }[];
+  /** JSON of `Row[]`, in the order of the text. */
+  readonly rows: string;
+}
+
+export interface Row {
+  readonly decision: DecisionRow;
+  readonly names: readonly Name[];
 }
 
 export interface Writer {
@@ -24,7 +29,7 @@ export interface Writer {
 /** Statements prepared once: what kysely takes to put one together is several times what SQLite takes to run it. */
 export function createWriter(db: DatabaseSync): Writer {
   const last = db.prepare('SELECT coalesce(max(seq), 0) AS seq FROM decisions');
-  const decision = db.prepare('INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?)');
+  const decision = db.prepare('INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
   const name = db.prepare('INSERT INTO names VALUES (?, ?, ?)');
   const unname = db.prepare('DELETE FROM names WHERE kind = ? AND name = ? AND seq = ?');
   const body = db.prepare('INSERT INTO bodies VALUES (?, ?)');
@@ -39,9 +44,19 @@ export function createWriter(db: DatabaseSync): Writer {
     let seq = Number(last.get()?.['seq']);
     for (const { text, rows } of chunks) {
       body.run(seq + 1, packed(text));
-      for (const { decision: d, names: all } of rows) {
+      for (const { decision: d, names: all } of JSON.parse(rows) as readonly Row[]) {
         seq++;
-        decision.run(seq, d.at_ms, d.client, d.outcome, d.check_name, d.size_octets, d.tagged);
+        decision.run(
+          seq,
+          d.at_ms,
+          d.client,
+          d.outcome,
+          d.check_name,
+          d.size_octets,
+          d.tagged,
+          d.partly,
+          d.left_out,
+        );
         for (const n of all) name.run(n.kind, n.name, seq);
       }
     }

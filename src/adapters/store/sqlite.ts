@@ -1,97 +1,167 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { Json } from '../../core/check.ts';
-import type { StorePort } from '../../core/ports.ts';
+/**
+ * The embedded store: one SQLite file for what is remembered between sessions. It runs on the program's own thread: a look-up or
+ * an upsert takes a few microseconds, less than handing it to another thread would. One file a table; here they are opened
+ * together, and what has ended is collected.
+ */
+import { existsSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import type { Ports } from '../../core/ports.ts';
 import { openDatabase } from '../sqlite.ts';
+import { Batch } from './batch.ts';
+import { BLOCKS, Blocks } from './blocks.ts';
+import { Checkpoints } from './checkpoints.ts';
+import { ENTRIES, Entries } from './entries.ts';
+import { GREYLIST, Greylist } from './greylist.ts';
+import { Rates } from './rates.ts';
+import { COUNTS } from './rows.ts';
+import { STANDING, Standings } from './standing.ts';
 
+/** Never changed, only added to: each is what the step from one `user_version` to the next does. */
 const MIGRATIONS = [
-  `CREATE TABLE entries (
-     space TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, ends_ms INTEGER NOT NULL,
-     PRIMARY KEY (space, key)
-   ) WITHOUT ROWID;
-   CREATE INDEX entries_by_end ON entries (ends_ms);`,
+  ENTRIES,
+  `${COUNTS} INSERT INTO counts SELECT 'entries', count(*) FROM entries; ${GREYLIST} ${STANDING} ${BLOCKS}`,
 ];
 
 export interface StoreOptions {
   readonly nowMs?: () => number;
-  /** Beyond it the entries that end first make room. About 130 octets each. */
+  /** A trial: answers what would be answered and changes nothing; where there is no file, as an empty store, and makes none. */
+  readonly readOnly?: boolean;
+  /** Told when writes that nobody waits for begin to fail: the end of a batch, the collection. */
+  readonly onTrouble?: (error: unknown) => void;
+  /** How long a write waits for another program's, and the whole program with it. A command can wait longer than a gate. */
+  readonly waitMs?: number;
+  readonly standingHalfLifeMs?: number;
+  /** Beyond the bounds the rows that end first make room. About 130 octets each. */
   readonly maxEntries?: number;
+  /** About 160 octets each; those that never came back make room first. */
+  readonly maxTriplets?: number;
+  /** Clients that the greylist knows. */
+  readonly maxClients?: number;
+  /** Networks whose standing is known. */
+  readonly maxStandings?: number;
+  readonly maxBlocks?: number;
+  /** In memory, about 150 octets each. */
+  readonly maxRates?: number;
+  /** Pages of 4 KiB that the file may have: for tests, a full disk. */
+  readonly maxPages?: number;
 }
+
+/** Rows between two looks at the clock. */
+const STEP_ROWS = 50;
+/** So much of the event loop's time the collection takes at once. */
+const STEP_MS = 2;
+const COLLECT_EVERY_MS = 100;
+/** Keeps the upper levels of a large table's tree in memory. */
+const CACHE_KIB = 32_768;
+/** Where the thread for checkpoints does not keep up or cannot start, the writer makes them from this length of the log on: 128 MiB. */
+const LOG_PAGES = 32_768;
+/** A log that begins anew is cut to this. */
+const LOG_OCTETS = 67_108_864;
 
 /** Opens the store, and makes it where there is none. Throws with the remedy where the file cannot be used. */
-export function openStore(file: string, options: StoreOptions = {}): SqliteStore {
-  return new SqliteStore(file, options);
+export function openStore(file: string, options: StoreOptions = {}): State {
+  const db = options.readOnly === true ? openTrial(file) : openDatabase(file, MIGRATIONS);
+  db.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA max_page_count = ${options.maxPages ?? 0xfffffffe}`);
+  db.exec(`PRAGMA wal_autocheckpoint = ${LOG_PAGES}; PRAGMA journal_size_limit = ${LOG_OCTETS}`);
+  return new State(file, db, options);
 }
 
-/** A hundred rows at a time keep the event loop free: a few hundred microseconds. */
-const STEP_ROWS = 100;
-/** With the rows of a step: the store keeps up with 1,000 entries a second that end. */
-const COLLECT_EVERY_MS = 100;
+function openTrial(file: string): DatabaseSync {
+  if (file === ':memory:' || !existsSync(file)) return openDatabase(':memory:', MIGRATIONS);
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(file, { readOnly: true });
+    const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
+    if (version > MIGRATIONS.length) throw new Error('it was written by a newer version of this program');
+    if (version === MIGRATIONS.length) return db;
+  } catch (error) {
+    db?.close();
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`${file}: cannot be read (${reason})`, { cause: error });
+  }
+  // Before the gate's first start with a new version there are no tables of its own to be read.
+  db.close();
+  return openDatabase(':memory:', MIGRATIONS);
+}
 
-/**
- * The embedded store. It runs on the program's own thread: a look-up or an upsert takes a few microseconds, less than
- * handing it to another thread would.
- */
-export class SqliteStore implements StorePort {
+interface Collected {
+  dropEnded(rows: number): number;
+}
+
+/** What is remembered between sessions, in all its uses. */
+export class State implements Pick<Ports, 'store' | 'greylist' | 'standing' | 'blocks' | 'rates'> {
+  readonly store: Entries;
+  readonly greylist: Greylist;
+  readonly standing: Standings;
+  readonly blocks: Blocks;
+  readonly rates: Rates;
   readonly #db: DatabaseSync;
-  readonly #nowMs: () => number;
-  readonly #maxEntries: number;
-  readonly #find: StatementSync;
-  readonly #insert: StatementSync;
-  readonly #update: StatementSync;
-  readonly #delete: StatementSync;
-  readonly #deleteEnded: StatementSync;
-  readonly #deleteFirst: StatementSync;
-  readonly #timer: NodeJS.Timeout;
-  #entries: number;
+  readonly #batch: Batch;
+  readonly #checkpoints: Checkpoints | undefined;
+  readonly #collected: readonly Collected[];
+  readonly #timer: NodeJS.Timeout | undefined;
 
-  constructor(file: string, { nowMs = Date.now, maxEntries = 5_000_000 }: StoreOptions) {
-    const db = openDatabase(file, MIGRATIONS);
+  constructor(file: string, db: DatabaseSync, options: StoreOptions) {
+    const { nowMs = Date.now, readOnly = false, onTrouble = () => undefined } = options;
     this.#db = db;
-    this.#nowMs = nowMs;
-    this.#maxEntries = maxEntries;
-    this.#find = db.prepare('SELECT value FROM entries WHERE space = ? AND key = ? AND ends_ms > ?');
-    this.#insert = db.prepare(
-      'INSERT OR IGNORE INTO entries (space, key, value, ends_ms) VALUES (?, ?, ?, ?)',
-    );
-    this.#update = db.prepare('UPDATE entries SET value = ?, ends_ms = ? WHERE space = ? AND key = ?');
-    this.#delete = db.prepare('DELETE FROM entries WHERE space = ? AND key = ?');
-    const some = (where: string) =>
-      `DELETE FROM entries WHERE (space, key) IN (SELECT space, key FROM entries ${where} ORDER BY ends_ms LIMIT ?)`;
-    this.#deleteEnded = db.prepare(some('WHERE ends_ms <= ?'));
-    this.#deleteFirst = db.prepare(some(''));
-    this.#entries = Number(db.prepare('SELECT count(*) AS n FROM entries').get()?.['n']);
-    this.#timer = setInterval(() => this.collect(), COLLECT_EVERY_MS).unref();
+    const batch = new Batch(db, {
+      trial: readOnly,
+      waitMs: options.waitMs ?? 50,
+      onTrouble,
+      onCommit: (rows) => this.#checkpoints?.committed(rows),
+    });
+    this.#batch = batch;
+    if (file !== ':memory:' && !readOnly) {
+      const finish = () =>
+        batch.quietly(() => {
+          batch.commit();
+          db.exec('PRAGMA wal_checkpoint(PASSIVE)');
+        });
+      this.#checkpoints = new Checkpoints({ file, finish, onTrouble });
+    }
+    this.store = new Entries(batch, nowMs, options.maxEntries ?? 5_000_000);
+    this.greylist = new Greylist(batch, nowMs, {
+      maxTriplets: options.maxTriplets ?? 20_000_000,
+      maxClients: options.maxClients ?? 2_000_000,
+    });
+    this.standing = new Standings(batch, nowMs, {
+      halfLifeMs: options.standingHalfLifeMs ?? 14 * 86_400_000,
+      maxNetworks: options.maxStandings ?? 5_000_000,
+    });
+    this.blocks = new Blocks(batch, nowMs, options.maxBlocks ?? 1_000_000);
+    this.rates = new Rates(nowMs, options.maxRates ?? 100_000);
+    this.#collected = [
+      this.store.rows,
+      this.greylist.triplets,
+      this.greylist.clients,
+      this.standing.rows,
+      this.blocks.rows,
+      this.rates,
+    ];
+    if (!readOnly) {
+      this.#timer = setInterval(() => batch.quietly(() => this.collect()), COLLECT_EVERY_MS).unref();
+    }
   }
 
-  get entries(): number {
-    return this.#entries;
+  /** Drops some of what has ended, for so long at the most, and says whether there may be more: call it again a moment later. */
+  collect(budgetMs = STEP_MS): boolean {
+    const until = performance.now() + budgetMs;
+    let left = this.#collected;
+    // All tables in turn, so that a full one does not keep the others waiting.
+    do left = left.filter((table) => table.dropEnded(STEP_ROWS) === STEP_ROWS);
+    while (left.length > 0 && performance.now() < until);
+    return left.length > 0;
   }
 
-  async recall(space: string, key: string): Promise<Json | undefined> {
-    const row = this.#find.get(space, key, this.#nowMs());
-    return row === undefined ? undefined : (JSON.parse(String(row['value'])) as Json);
-  }
-
-  async remember(space: string, key: string, value: Json, keptMs: number): Promise<void> {
-    const text = JSON.stringify(value);
-    const endsMs = Math.ceil(this.#nowMs() + keptMs);
-    if (this.#insert.run(space, key, text, endsMs).changes === 0) this.#update.run(text, endsMs, space, key);
-    else if (++this.#entries > this.#maxEntries) this.#entries -= Number(this.#deleteFirst.run(1).changes);
-  }
-
-  async forget(space: string, key: string): Promise<void> {
-    this.#entries -= Number(this.#delete.run(space, key).changes);
-  }
-
-  /** Drops some of what has ended and says whether there may be more: call it again a moment later. */
-  collect(): boolean {
-    const dropped = Number(this.#deleteEnded.run(this.#nowMs(), STEP_ROWS).changes);
-    this.#entries -= dropped;
-    return dropped === STEP_ROWS;
+  /** Ends the batch: other programs see what was written until now. Throws where it cannot be written. */
+  commit(): void {
+    this.#batch.commit();
   }
 
   close(): void {
     clearInterval(this.#timer);
+    this.#batch.quietly(() => this.#batch.commit());
+    this.#checkpoints?.close();
     this.#db.close();
   }
 }

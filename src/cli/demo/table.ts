@@ -23,7 +23,7 @@ export class LadderTable {
   readonly #checks: readonly AnyCheck[];
   readonly #rungs = new Map<string, Rung>();
   #decisions = 0;
-  #letIn = 0;
+  #delivered = 0;
   #status = '';
   #drawnLines = 0;
   #drawnAtMs = 0;
@@ -36,21 +36,17 @@ export class LadderTable {
 
   add(decision: Decision): void {
     this.#decisions++;
-    if (decision.outcome === 'accepted') this.#letIn++;
+    if (decision.outcome === 'accepted') this.#delivered++;
     for (const step of decision.steps) {
       const rung = this.#rungs.get(step.check);
       if (rung === undefined) continue;
       rung.asked++;
       rung.tookMs += step.tookMs;
     }
-    // A transaction is refused once for each recipient, and each has its own reason.
-    const reasons = decision.recipients.length > 0 ? decision.recipients : [decision];
-    for (const { check, outcome } of reasons) {
-      const rung = check === undefined ? undefined : this.#rungs.get(check);
-      if (rung === undefined) continue;
-      if (outcome === 'refused') rung.refused++;
-      else if (outcome === 'deferred') rung.deferred++;
-    }
+    // Decisions, as in the summary: a message is refused once, however many recipients it had.
+    const deciding = decision.check === undefined ? undefined : this.#rungs.get(decision.check);
+    if (deciding !== undefined && decision.outcome === 'refused') deciding.refused++;
+    if (deciding !== undefined && decision.outcome === 'deferred') deciding.deferred++;
     this.#redraw();
   }
 
@@ -89,7 +85,7 @@ export class LadderTable {
         const row = `${cost.padEnd(10)}${name.padEnd(18)}${String(asked).padStart(7)}${String(refused || '').padStart(9)}${String(deferred || '').padStart(10)}${each.padStart(9)}`;
         return asked === 0 ? paint('dim', row) : row;
       }),
-      `${paint('green', `${this.#letIn} let in`)} of ${this.#decisions} decisions`,
+      `${paint('green', `${this.#delivered} delivered`)} of ${this.#decisions} decisions; refused and deferred count decisions too`,
       ...(this.#status === '' ? [] : [this.#status]),
     ];
     if (this.#out.isTTY && this.#drawnLines > 0) {

@@ -130,6 +130,43 @@ describe('STARTTLS', () => {
     assert.equal((await sendMail(await world.connect(), MAIL)).heard.code, 250);
   });
 
+  it('for a server name whose certificate cannot be had fails, is logged, and harms nobody', async (t) => {
+    let broken = true;
+    for (const tls of ['starttls', 'implicit'] as const) {
+      broken = true;
+      const secureContext = (name: string | undefined) => {
+        if (broken && name !== undefined) throw new Error('the key is gone');
+        return certificates.contextFor(name);
+      };
+      const world = await startGateway(t, withTls({ secureContext, listener: { tls } }));
+      const shake = async () => {
+        const peer = await world.connect();
+        if (tls === 'starttls') {
+          await peer.reply();
+          await peer.say('EHLO client.example.net');
+          await peer.say('STARTTLS');
+        }
+        peer.socket.removeAllListeners('data');
+        const secure = connectTls({
+          socket: peer.socket,
+          servername: 'mx.example.org',
+          rejectUnauthorized: false,
+        });
+        const outcome = await Promise.race([
+          once(secure, 'secureConnect').then(() => 'secured'),
+          once(secure, 'close').then(() => 'closed'),
+        ]).catch(() => 'closed');
+        secure.destroy();
+        return outcome;
+      };
+      assert.equal(await shake(), 'closed');
+      const [trouble] = world.troubles;
+      assert.match(`${trouble?.what}: ${String(trouble?.error)}`, /server name: Error: the key is gone$/);
+      broken = false;
+      assert.equal(await shake(), 'secured');
+    }
+  });
+
   it('under way when the gateway stops is finished, then 421', async (t) => {
     const world = await startGateway(t, withTls());
     const peer = await world.connect();
@@ -237,6 +274,28 @@ describe('AUTH', () => {
     const [decision] = await world.decided(1);
     assert.equal(decision!.outcome, 'relayed');
     assert.ok(!JSON.stringify(decision).includes('right'));
+  });
+
+  it('is counted as a failure where the client network asks too much, and not where all together do', async (t) => {
+    const networks: string[] = [];
+    for (const [verdict, codes] of [
+      ['too-many', [454, 454, 421]],
+      ['unavailable', [454, 454, 454]],
+    ] as const) {
+      const verifyCredentials = async (_identity: string, _password: string, network: string) => {
+        networks.push(network);
+        return verdict;
+      };
+      const site = { clientPrefix: { v4: 24, v6: 64 } };
+      const world = await startGateway(t, withTls({ verifyCredentials, site }));
+      const peer = await secured(await world.connect());
+      await peer.say('EHLO client.example.net');
+      const heard = [];
+      for (let i = 0; i < 3; i++)
+        heard.push((await peer.say(`AUTH PLAIN ${plain('', 'user', 'right')}`)).code);
+      assert.deepEqual(heard, codes);
+    }
+    assert.deepEqual(new Set(networks), new Set(['127.0.0.0/24']));
   });
 
   it('is 454 where it cannot be asked, and 421 where asking fails', async (t) => {

@@ -6,37 +6,33 @@
  */
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import type { SecureContext } from 'node:tls';
 import { after } from '../../core/after.ts';
-import type { ClientIdentity } from '../../core/delivery.ts';
-import type { Decision } from '../../core/decision.ts';
-import { keepsTheSession, replies } from '../../core/replies.ts';
-import { Session } from '../../engine/session.ts';
+import { replies } from '../../core/replies.ts';
+import type { Session } from '../../engine/session.ts';
 import type { Mailbox } from '../../mail/mailbox.ts';
 import type { Reply } from '../../mail/reply.ts';
-import type { AuthExchange, AuthStep } from '../../wire/smtp/auth.ts';
-import { beginAuth, continueAuth } from '../../wire/smtp/auth.ts';
 import type { EndOfMessage, ServerEvent } from '../../wire/smtp/events.ts';
-import { ServerProtocol } from '../../wire/smtp/server.ts';
-import { greetingOf, offerOf } from './offer.ts';
-import { addedFields, onward, readHeader } from './onward.ts';
+import type { ServerProtocol } from '../../wire/smtp/server.ts';
+import type { Seat } from './entrance.ts';
+import { Authentication } from './authentication.ts';
+import { identityOf } from './identity.ts';
+import { deliver } from './message.ts';
+import { greetingOf } from './offer.ts';
+import type { ConnectionOpening } from './opening.ts';
+import { isKnown, openProtocol, openSession, pause } from './opening.ts';
+import { answerRecipient } from './recipient.ts';
+import { record } from './record.ts';
+import { handshake, overPlain, tlsFacts } from './secure.ts';
 import { BackendTransaction } from './transaction.ts';
 import type { GatewaySettings, GatewayWorld, IncomingContent } from './world.ts';
 
-// RFC 5321 6.3 wants at least 100 Received fields borne before mail is called a loop.
-const MAX_RECEIVED = 100;
-// Credentials tried in one session; a guessing bot has to come again, and meets the connection rate.
-const MAX_AUTH_FAILURES = 3;
 // A client that never reads must not make us hoard replies for it.
 const MAX_UNREAD_OCTETS = 65_536;
+// A client that holds a backend connection for which others wait has this long for its next command, or its next octets of the
+// message: else a few silent ones could keep everybody's mail out.
+const HOLD_MS = 10_000;
 // How long the last reply may take to leave before the socket is cut.
 const LINGER_MS = 5_000;
-
-export interface ConnectionOpening {
-  readonly client: { readonly address: string; readonly port: number };
-  readonly server: { readonly address: string; readonly port: number };
-  readonly tls: 'none' | 'starttls' | 'implicit';
-}
 
 export class Connection {
   readonly #world: GatewayWorld;
@@ -45,6 +41,7 @@ export class Connection {
   readonly #session: Session;
   readonly #opening: ConnectionOpening;
   readonly #onEnd: () => void;
+  readonly #takesMail: Seat['takesMail'];
   #socket: Socket;
   /** A handler is at work: events wait. */
   #busy = false;
@@ -54,55 +51,39 @@ export class Connection {
   #spooling = false;
   /** The message is being judged or handed on. */
   #delivering = false;
+  /** The socket is closed. */
+  #left = false;
   #startedMs: number;
   /** When the client's time is up; 0 while it is our turn. */
   #deadlineMs = 0;
-  #greetTimer: NodeJS.Timeout | undefined;
   #endPause: (() => void) | undefined;
   #backend: BackendTransaction | undefined;
   #refusedAtData: Reply | undefined;
+  /** The last MAIL met it: what the journal says where nothing else came of the session. */
+  #tooBusy: Reply | undefined;
   #content: IncomingContent | undefined;
-  #auth: AuthExchange | undefined;
-  #authFailures = 0;
+  #authentication: Authentication | undefined;
   #transactions = 0;
 
+  /** `onEnd`: once, when the socket is closed and a message that was on its way to the backend has come to its end. */
   constructor(
     world: GatewayWorld,
     settings: GatewaySettings,
     opening: ConnectionOpening,
     socket: Socket,
     onEnd: () => void,
+    takesMail: Seat['takesMail'],
   ) {
     this.#world = world;
     this.#settings = settings;
     this.#opening = opening;
     this.#socket = socket;
     this.#onEnd = onEnd;
+    this.#takesMail = takesMail;
     this.#startedMs = world.nowMs();
-    const granted = settings.lenient.find((l) => l.clients.has(opening.client.address));
-    const secured = socket instanceof TLSSocket;
-    this.#protocol = new ServerProtocol({
-      offer: offerOf(settings, opening.tls === 'starttls', settings.backendFor(ANYONE).capabilities()),
-      limits: settings.protocolLimits,
-      tls: secured,
-      lenientPaths: granted?.envelope ?? false,
-      allowPipelining: granted?.pipelining ?? false,
-    });
-    const { dns, store, lists, zones } = settings.ports;
-    this.#session = new Session(
-      {
-        policy: settings.policy,
-        ports: { dns, store, lists, zones, recipients: this },
-        nowMs: world.nowMs,
-        newId: world.newId,
-      },
-      {
-        door: 'gateway',
-        client: opening.client,
-        server: opening.server,
-        tls: secured ? tlsFacts(socket) : undefined,
-      },
-    );
+    const tls = socket instanceof TLSSocket ? tlsFacts(socket) : undefined;
+    this.#protocol = openProtocol(settings, opening, tls !== undefined);
+    this.#session = openSession(world, settings, opening, tls, this);
     this.#listen(socket);
   }
 
@@ -131,11 +112,8 @@ export class Connection {
     }
     this.#run(
       (async () => {
-        if (!(await this.#isKnown())) {
-          await new Promise<void>((resolve) => {
-            this.#endPause = resolve;
-            this.#greetTimer = setTimeout(resolve, pauseMs);
-          });
+        if (!(await isKnown(this.#settings, this.#opening.client.address))) {
+          await pause(pauseMs, (end) => (this.#endPause = end));
         }
         if (!this.#stopping) await this.#greet();
       })(),
@@ -144,6 +122,7 @@ export class Connection {
 
   /** Called every now and then by the listener. */
   tick(nowMs: number): void {
+    if (this.#backend?.awaited === true) this.#hurry(nowMs, HOLD_MS);
     const late = this.#deadlineMs !== 0 && nowMs >= this.#deadlineMs;
     if (this.#ended) {
       if (late) this.cut(); // the last reply does not leave
@@ -155,8 +134,11 @@ export class Connection {
 
   /** Under stress those who keep us waiting are given less time. */
   tighten(nowMs: number): void {
-    const { stressTimeoutMs } = this.#settings.limits;
-    if (this.#deadlineMs > nowMs + stressTimeoutMs) this.#deadlineMs = nowMs + stressTimeoutMs;
+    this.#hurry(nowMs, this.#settings.limits.stressTimeoutMs);
+  }
+
+  #hurry(nowMs: number, leftMs: number): void {
+    if (this.#deadlineMs > nowMs + leftMs) this.#deadlineMs = nowMs + leftMs;
   }
 
   /** Stops gracefully: a message that is being taken is taken, everyone else hears 421. */
@@ -270,33 +252,28 @@ export class Connection {
         this.#say(replies.ok());
         return undefined;
       case 'noop':
-        this.#say(replies.ok());
-        return undefined;
       case 'vrfy':
-        this.#say(replies.cannotVerify());
-        return undefined;
       case 'help':
-        this.#say(replies.help());
+        this.#stall(WITHOUT_EFFECT[event.kind]());
         return undefined;
       case 'quit':
-        this.#close(replies.bye());
+        this.#bye();
         return undefined;
       case 'starttls':
         return this.#startTls();
       case 'auth':
-        return this.#authenticate(beginAuth(event.mechanism, event.initialResponse));
       case 'auth-response':
-        if (this.#auth === undefined) throw new Error('no AUTH is under way');
-        return this.#authenticate(continueAuth(this.#auth, event.response));
+        return this.#authenticate(event);
       default:
         return event satisfies never;
     }
   }
 
-  async #isKnown(): Promise<boolean> {
-    return (
-      (await this.#settings.ports.store.recall(KNOWN_CLIENTS, this.#opening.client.address)) !== undefined
-    );
+  /** What brings no mail nearer buys no time from those who wait for the backend connection. */
+  #stall(reply: Reply): void {
+    const deadlineMs = this.#deadlineMs;
+    this.#say(reply);
+    if (this.#backend?.awaited === true && !this.#ended) this.#deadlineMs = deadlineMs;
   }
 
   #greet(): void | Promise<void> {
@@ -316,17 +293,26 @@ export class Connection {
     );
   }
 
-  #mail({ reversePath, parameters }: ServerEvent & { kind: 'mail' }): void | Promise<void> {
+  #mail(event: ServerEvent & { kind: 'mail' }): void | Promise<void> {
     if (++this.#transactions > this.#settings.limits.transactions) {
       this.#close(replies.tooManyErrors());
       return;
     }
+    const takes = this.#takesMail(() => this.#session.exempt);
+    return after(takes, (t) => {
+      this.#tooBusy = t ? undefined : replies.tooBusyForMail();
+      if (this.#tooBusy === undefined) return this.#beginTransaction(event);
+      this.#say(this.#tooBusy);
+    });
+  }
+
+  #beginTransaction({ reversePath, parameters }: ServerEvent & { kind: 'mail' }): void | Promise<void> {
     return after(this.#session.mail(reversePath, parameters), (verdict) => {
       if (verdict.kind === 'go-on') {
         this.#refusedAtData = undefined;
         this.#backend = new BackendTransaction(
           { reversePath, parameters },
-          () => this.#identity(),
+          () => identityOf(this.#session, this.#settings.policy.site),
           this.#settings.backendFor,
           () => this.#ended,
         );
@@ -338,43 +324,16 @@ export class Connection {
     });
   }
 
-  #rcpt({ forwardPath: given, parameters }: ServerEvent & { kind: 'rcpt' }): void | Promise<void> {
+  #rcpt(event: ServerEvent & { kind: 'rcpt' }): void | Promise<void> {
     const backend = this.#backend;
     if (backend === undefined) {
       this.#say(this.#overAtData());
       return;
     }
-    // RFC 5321 4.5.1: <Postmaster> without a domain is ours.
-    const forwardPath = given.domain === '' ? { ...given, domain: this.#ownDomain() } : given;
-    const answer = (reply: Reply) => {
-      if (this.#ended) return;
-      this.#session.recipientAnswered(forwardPath, reply);
-      this.#say(reply);
-    };
-    if (!backend.fits(forwardPath)) {
-      answer(replies.otherTransaction());
-      return;
-    }
-    backend.about(forwardPath, parameters);
-    return after(this.#session.rcpt(forwardPath, parameters), (verdict) => {
-      if (this.#ended) return;
-      if (verdict.kind === 'other-transaction') answer(replies.otherTransaction());
-      else if (verdict.kind !== 'go-on') {
-        const asked = backend.answer();
-        if (asked?.kind === 'replied' && asked.reply.code < 300) backend.renounce();
-        answer(verdict.reply);
-      } else return this.#passOn(backend, forwardPath).then(answer);
+    const answered = answerRecipient(event, this.#session, backend, this.#settings.policy.site, this.#world);
+    return after(answered, (reply) => {
+      if (reply !== undefined) this.#say(reply);
     });
-  }
-
-  /** The ladder let it through, but only the backend can take it: whatever the settings say, its answer stands (P1). */
-  async #passOn(backend: BackendTransaction, mailbox: Mailbox): Promise<Reply> {
-    const answer = backend.answer() ?? (await backend.ask(mailbox, this.#session.signal));
-    if (answer.kind === 'unreachable') {
-      this.#world.trouble('the backend cannot be reached', answer.reason, this.#session.id);
-      return replies.backendUnreachable(this.#session.id);
-    }
-    return answer.reply.code < 300 ? replies.recipientOk() : keepsTheSession(answer.reply);
   }
 
   async #data(): Promise<void> {
@@ -416,68 +375,16 @@ export class Connection {
     this.#content = undefined;
     this.#delivering = true;
     try {
-      const reply = await this.#deliver(event, content);
+      const backend = this.#transaction();
+      const reply = await deliver(event, content, this.#session, backend, this.#settings, this.#world);
       // First the client, then the books: nothing may stand between the backend's 250 and ours.
       this.#say(reply);
       this.#endTransaction(reply);
-      if (reply.code < 300) this.#remember();
     } finally {
       this.#delivering = false;
       content?.dispose();
       if (this.#ended) this.#endSession();
-    }
-  }
-
-  async #deliver(event: EndOfMessage, content: IncomingContent | undefined): Promise<Reply> {
-    const { policy, protocolLimits } = this.#settings;
-    const { id } = this.#session;
-    const backend = this.#transaction();
-    if (event.tooLarge) return replies.messageTooLarge(protocolLimits.messageOctets);
-    // SMTP smuggling: where one reader sees a line end and the next one does not, a second message can hide.
-    if (event.bareNewline) return replies.bareNewline(id);
-    if (event.headerTooLarge) return replies.headerTooLarge(protocolLimits.headerOctets);
-    if (event.lineTooLong) return replies.lineTooLong(protocolLimits.textLineOctets);
-    const verdict = await this.#session.endOfMessage({ sizeOctets: event.sizeOctets });
-    if (verdict.kind !== 'go-on') return verdict.reply;
-    const message = await content?.finish();
-    if (message === undefined || 'kind' in message) {
-      this.#world.trouble('the spool failed', message?.kind === 'failed' ? message.reason : 'disk full', id);
-      return replies.storageFull();
-    }
-    const header = await readHeader(message, protocolLimits.headerOctets, policy.site.hostName);
-    if (header.received > MAX_RECEIVED) return replies.mailLoop(id);
-    const added = addedFields({
-      session: this.#session.facts,
-      transaction: this.#session.transactionFacts,
-      by: policy.site.hostName,
-      ...this.#session.marks,
-      ...(await this.#hostName()),
-      nowMs: this.#world.nowMs(),
-    });
-    const answer = await backend.send(onward(message, added, header));
-    if (answer.kind === 'unreachable') {
-      this.#world.trouble('the backend did not take a message', answer.reason, id);
-      return replies.backendUnreachable(id);
-    }
-    // The backend's final reply is the client's reply; only a positive one gets our id, for the sender's log.
-    return answer.reply.code < 300 ? replies.delivered(id) : keepsTheSession(answer.reply);
-  }
-
-  /** A client whose mail was delivered need not wait for its banner next time (C4). */
-  #remember(): void {
-    const { store } = this.#settings.ports;
-    store
-      .remember(KNOWN_CLIENTS, this.#opening.client.address, true, KNOWN_CLIENT_KEPT_MS)
-      .catch((error: unknown) => this.#world.trouble('a known client could not be remembered', error));
-  }
-
-  /** What cannot be written down is the operator's trouble, never the client's. */
-  #record(decision: Decision | undefined): void {
-    if (decision === undefined) return;
-    try {
-      this.#world.record(decision);
-    } catch (error) {
-      this.#world.trouble('a decision could not be recorded', error, decision.id);
+      if (this.#left) this.#onEnd();
     }
   }
 
@@ -489,26 +396,12 @@ export class Connection {
     }
     this.#endTransaction();
     this.#say(replies.startTls());
-    const plain = this.#socket;
-    plain.removeAllListeners('data');
-    plain.removeAllListeners('close');
-    const secure = serverSide(plain, context, this.#world);
+    const secure = overPlain(this.#socket, context, this.#world);
     this.#socket = secure;
-    const handshaken = new Promise<boolean>((resolve) => {
-      secure.once('secure', () => resolve(true));
-      secure.once('close', () => resolve(false));
-      secure.once('error', (error: Error) => {
-        // The reason alone: scanners fail by the thousand, and a stack tells nothing of them.
-        this.#world.trouble('a TLS handshake failed', error.message, this.#session.id);
-        resolve(false);
-      });
-    });
-    secure.on('error', () => undefined);
-    const timer = setTimeout(() => secure.destroy(), this.#settings.limits.greetingTimeoutMs);
-    const ok = await handshaken;
-    clearTimeout(timer);
-    if (!ok) {
-      secure.destroy();
+    const outcome = await handshake(secure, this.#settings.limits.greetingTimeoutMs);
+    if (outcome !== 'done') {
+      if (outcome !== 'closed')
+        this.#world.trouble('a TLS handshake failed', outcome.reason, this.#session.id);
       this.#closed();
       return;
     }
@@ -516,42 +409,13 @@ export class Connection {
     this.#listen(secure);
   }
 
-  async #authenticate(step: AuthStep): Promise<void> {
-    this.#auth = step.kind === 'challenge' ? step.exchange : undefined;
-    if (step.kind !== 'credentials') {
-      this.#say(step.reply);
-      return;
-    }
-    const { mechanism, identity, actAs, password } = step;
-    // Nobody here may act as somebody else (RFC 4616 2).
-    const verdict =
-      actAs === '' || actAs === identity ? await this.#world.verifyCredentials(identity, password) : 'wrong';
-    if (verdict === 'ok') {
-      this.#session.authenticated({ mechanism, identity });
-      this.#say(replies.authenticated());
-    } else if (verdict === 'unavailable') this.#say(replies.authUnavailable());
-    else if (++this.#authFailures >= MAX_AUTH_FAILURES) this.#close(replies.tooManyErrors());
-    else this.#say(replies.authFailed());
-  }
-
-  async #hostName(): Promise<{ readonly hostName?: string }> {
-    const [hostName] = await this.#session.confirmedNames();
-    return hostName === undefined ? {} : { hostName };
-  }
-
-  async #identity(): Promise<ClientIdentity> {
-    const { client, helo, authenticated } = this.#session.facts;
-    return {
-      ...client,
-      ...(await this.#hostName()),
-      ...(helo === undefined ? {} : { heloName: helo.name, heloVerb: helo.verb }),
-      ...(authenticated === undefined ? {} : { login: authenticated.identity }),
-    };
-  }
-
-  #ownDomain(): string {
-    const { domains } = this.#settings.policy.site;
-    return domains.find((domain) => !domain.startsWith('.')) ?? '';
+  async #authenticate(event: ServerEvent & { kind: 'auth' | 'auth-response' }): Promise<void> {
+    const { client } = this.#opening;
+    this.#authentication ??= new Authentication(client.address, this.#settings.policy.site, this.#world);
+    const { reply, as, ends } = await this.#authentication.hear(event);
+    if (as !== undefined) this.#session.authenticated(as);
+    if (ends === true) this.#close(reply);
+    else this.#say(reply);
   }
 
   #transaction(): BackendTransaction {
@@ -562,7 +426,7 @@ export class Connection {
   #endTransaction(final?: Reply): void {
     this.#backend?.abort();
     this.#backend = undefined;
-    this.#record(this.#session.transactionEnded(final));
+    record(this.#world, this.#session.transactionEnded(final));
   }
 
   #say(reply: Reply): void {
@@ -578,6 +442,23 @@ export class Connection {
     if (this.#socket.writableLength > MAX_UNREAD_OCTETS) this.#socket.destroy();
   }
 
+  /**
+   * RFC 5321 4.1.1.10: after QUIT the client has nothing more to say, so nothing is lost by closing at once. A half-close that waits
+   * for the client's own costs as much as a command, and fails, dearly, where the client is faster.
+   */
+  #bye(): void {
+    const socket = this.#socket;
+    if (socket instanceof TLSSocket) {
+      this.#close(replies.bye()); // TLS has its own last word (RFC 8446 6.1)
+      return;
+    }
+    // In the turn after: a stream destroyed while it calls back makes an error for nobody.
+    const last = this.#protocol.reply(replies.bye());
+    socket.write(last, 'latin1', () => process.nextTick(() => socket.destroy()));
+    this.#settle();
+    this.#deadlineMs = this.#world.nowMs() + LINGER_MS;
+  }
+
   /** Says the last word and lets go. */
   #close(last?: Reply): void {
     if (this.#ended) return;
@@ -588,24 +469,18 @@ export class Connection {
   }
 
   #closed(): void {
-    this.#letGo();
-    this.#settle();
-    this.#onEnd();
-  }
-
-  /**
-   * A closed socket that the collector has moved to the old generation keeps what its listeners can reach, which in the end is every
-   * session after it, until the next full collection.
-   */
-  #letGo(): void {
+    // A closed socket that the collector has moved to the old generation keeps what its listeners can reach, which in the end is
+    // every session after it, until the next full collection.
     this.#socket.removeAllListeners();
     this.#socket.on('error', IGNORED);
+    this.#settle();
+    this.#left = true;
+    if (!this.#delivering) this.#onEnd();
   }
 
   #settle(last?: Reply): void {
     if (this.#ended) return;
     this.#ended = true;
-    clearTimeout(this.#greetTimer);
     this.#endPause?.();
     this.#content?.dispose();
     // A message that is on its way to the backend comes to its end, and into the journal, although the client has left.
@@ -615,30 +490,10 @@ export class Connection {
   #endSession(last?: Reply): void {
     this.#backend?.abort();
     this.#backend = undefined;
-    this.#record(this.#session.ended(last !== undefined && last.code >= 400 ? last : undefined));
+    record(this.#world, this.#session.ended(last !== undefined && last.code >= 400 ? last : this.#tooBusy));
   }
 }
 
 const IGNORED = (): void => undefined;
 
-// EHLO comes before any recipient is known: what the default backend can take is what is offered.
-const ANYONE: Mailbox = { local: 'postmaster', domain: '' };
-const KNOWN_CLIENTS = 'known-clients';
-const KNOWN_CLIENT_KEPT_MS = 7 * 86_400_000;
-
-/** The server side of TLS over a socket, with a context by server name. */
-export function serverSide(
-  socket: Socket,
-  context: SecureContext,
-  world: Pick<GatewayWorld, 'secureContext'>,
-): TLSSocket {
-  return new TLSSocket(socket, {
-    isServer: true,
-    secureContext: context,
-    SNICallback: (name, done) => done(null, world.secureContext(name)),
-  });
-}
-
-function tlsFacts(socket: TLSSocket): { protocol: string; cipher: string } {
-  return { protocol: socket.getProtocol() ?? 'TLS', cipher: socket.getCipher().standardName };
-}
+const WITHOUT_EFFECT = { noop: replies.ok, vrfy: replies.cannotVerify, help: replies.help } as const;

@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, it } from 'node:test';
+import { NO_STANDING } from '../../core/standing.ts';
 import { networkSet } from '../../mail/networks.ts';
+import { NO_MARKS } from '../load.ts';
 import { FakeBackend } from '../../../test/fakes/backend.ts';
 import { listenerOf, startGateway, upToRcpt, type FakeWorld } from '../../../test/fakes/gateway.ts';
 import { onEnd } from '../../../test/program.ts';
-import { connectSmtp, sendMail } from '../../../test/smtp.ts';
+import { freePort } from '../../../test/freeport.ts';
+import { connectSmtp, sendMail, type SmtpPeer } from '../../../test/smtp.ts';
 
 const MAIL = { from: 'sender@example.net', to: 'user@example.org', message: 'Subject: x\r\n\r\nText\r\n' };
 const LOOPBACK = networkSet(['127.0.0.0/8']);
@@ -37,7 +40,7 @@ describe('the pause before the banner (C4)', () => {
     const begunMs = performance.now();
     assert.equal((await sendMail(await world.connect(), MAIL)).heard.code, 250);
     assert.ok(performance.now() - begunMs >= 55);
-    await until(() => world.remembered.has('known-clients 127.0.0.1'));
+    await until(() => world.standings.has('127.0.0.1'));
     world.reload({ greetPauseMs: 3_600_000 });
     assert.equal((await sendMail(await world.connect(), MAIL)).heard.code, 250);
   });
@@ -165,7 +168,10 @@ describe('admission (C5)', () => {
   });
 
   it('of one client, and of its network', async (t) => {
-    const world = await startGateway(t, { limits: { connectionsPerClient: 1, clientPrefixV4: 31 } });
+    const world = await startGateway(t, {
+      limits: { connectionsPerClient: 1 },
+      site: { clientPrefix: { v4: 31, v6: 64 } },
+    });
     const one = await world.connect('127.0.0.2');
     await one.reply();
     assert.match(await after(world, '127.0.0.3'), /^421 4\.7\.0 Too many connections from 127\.0\.0\.3/);
@@ -173,6 +179,36 @@ describe('admission (C5)', () => {
     one.close();
     await until(() => world.gateway.open === 1);
     assert.match(await after(world, '127.0.0.3'), /^220 /);
+  });
+
+  it('says nothing where TLS would have to come first', async (t) => {
+    const world = await startGateway(t, { limits: { connections: 0 }, listener: { tls: 'implicit' } });
+    const peer = await world.connect();
+    await assert.rejects(peer.reply(), /connection over/);
+    await peer.closed;
+    assert.equal(peer.socket.bytesRead, 0);
+    assert.deepEqual([world.troubles, world.gateway.open], [[], 0]);
+  });
+
+  it('lets wait whom the store is asked about, and lets go whoever leaves meanwhile', async (t) => {
+    const answers: (() => void)[] = [];
+    const standing = {
+      of: () => new Promise<typeof NO_STANDING>((resolve) => answers.push(() => resolve(NO_STANDING))),
+      note: () => undefined,
+    };
+    const world = await startGateway(t, { ports: { standing }, limits: { connections: 9, stressAt: 1 } });
+    const [stays, leaves] = [await world.connect(), await world.connect()];
+    const talks = await world.connect();
+    await talks.write('EHLO client.example.net\r\n');
+    await until(() => answers.length === 3);
+    leaves.socket.resetAndDestroy();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(world.gateway.open, 3);
+    for (const answer of answers) answer();
+    assert.equal((await stays.reply()).code, 220);
+    assert.equal((await talks.reply()).code, 220);
+    assert.equal((await talks.reply()).code, 250);
+    await until(() => world.gateway.open === 2);
   });
 
   it('of one client in a minute', async (t) => {
@@ -236,14 +272,41 @@ describe('time', { concurrency: true }, () => {
     assert.equal((await peers[2]!.say('NOOP')).code, 250);
   });
 
+  it('of load brings 451 to MAIL, and our own go on', async (t) => {
+    const world = await startGateway(t, {
+      machine: () => ({ loadAverage: 8, eventLoopDelayMs: 0, memoryPercent: 0 }),
+      load: { ...NO_MARKS, loadAverage: { deferAt: 8, refuseAt: 16 } },
+      limits: { stressTimeoutMs: 3_600_000 },
+      site: { networks: networkSet(['127.0.0.2']) },
+    });
+    const [unknown, ours] = [await world.connect('127.0.0.1'), await world.connect('127.0.0.2')];
+    for (const peer of [unknown, ours]) {
+      await peer.reply();
+      await peer.say('EHLO client.example.net');
+    }
+    // Looks are a second apart; by the clock the load lasts at the second one.
+    for (let i = 0; world.loadChanges.length === 0; i++) {
+      if (i % 50 === 0) world.later(2_000);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const { lines } = await unknown.say('MAIL FROM:<a@example.net>');
+    assert.match(lines[0]!, /^451 4\.3\.2 Too busy for new mail/);
+    assert.equal((await unknown.say('RCPT TO:<user@example.org>')).code, 503);
+    assert.equal((await ours.say('MAIL FROM:<a@example.net>')).code, 250);
+    await unknown.say('QUIT');
+    const [decision] = await world.decided(1);
+    assert.deepEqual([decision!.outcome, decision!.reply?.code], ['deferred', 451]);
+    const told = world.loadChanges.map(({ level, before, because }) => ({ level, before, because }));
+    assert.deepEqual(told, [{ level: 'defer', before: 'calm', because: ['loadAverage'] }]);
+  });
+
   it('is 5 s for the last reply to leave', async (t) => {
-    const world = await startGateway(t);
+    const world = await startGateway(t, { protocolLimits: limits });
     const socket = connect({ port: world.port, host: '127.0.0.1', allowHalfOpen: true });
     onEnd(t, () => void socket.destroy());
     socket.on('error', () => undefined);
-    socket.resume();
-    await once(socket, 'connect');
-    socket.write('QUIT\r\n');
+    await once(socket, 'data'); // the greeting: from now on it is the client's turn
+    world.later(limits.commandMs + 1);
     await once(socket, 'end');
     assert.equal(world.gateway.open, 1);
     world.later(5_001);
@@ -272,6 +335,30 @@ describe('stopping', () => {
     assert.equal(world.gateway.open, 0);
   });
 
+  it('waits for a delivery whose client has left', async (t) => {
+    const world = await startGateway(t);
+    let deliver: () => void = () => undefined;
+    world.backend.hold = new Promise((resolve) => (deliver = resolve));
+    const peer = await world.connect();
+    await upToRcpt(peer);
+    await peer.say('DATA');
+    const taken = new Promise<void>((resolve) => (world.backend.onMessage = resolve));
+    await peer.write('Subject: x\r\n\r\n.\r\n');
+    await taken;
+    peer.socket.resetAndDestroy();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(world.gateway.open, 1);
+    let isStopped = false;
+    const stopped = world.gateway.stop().then(() => (isStopped = true));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(isStopped, false);
+    deliver();
+    await stopped;
+    assert.equal(world.backend.taken.length, 1);
+    assert.equal((await world.decided(1))[0]!.outcome, 'accepted');
+    assert.equal(world.gateway.open, 0);
+  });
+
   it('waits for a delivery, and cuts what takes longer than it may', async (t) => {
     const world = await startGateway(t, { limits: { drainTimeoutMs: 30 } });
     const slow = await world.connect();
@@ -295,6 +382,24 @@ describe('stopping', () => {
 });
 
 describe('a reload', () => {
+  it('serves whoever comes before all new listeners are open', async (t) => {
+    const world = await startGateway(t);
+    const port = await freePort();
+    // A name is looked up on another thread: each of these takes turns of the event loop.
+    const slow = Array.from({ length: 32 }, (_, i) =>
+      listenerOf({
+        host: 'localhost'.replace(/./g, (c, at: number) => (i & (1 << at) ? c.toUpperCase() : c)),
+      }),
+    );
+    let isOpen = false;
+    const opened = world.gateway.listenOn([listenerOf({ port }), ...slow]).then(() => (isOpen = true));
+    let early: SmtpPeer | undefined;
+    while (early === undefined) early = await connectSmtp({ port }, t).catch(() => undefined);
+    assert.equal(isOpen, false);
+    assert.equal((await early.reply()).code, 220);
+    await opened;
+  });
+
   it('with other listeners keeps open connections and what they began with', async (t) => {
     const [old, fresh] = [new FakeBackend(), new FakeBackend()];
     const world = await startGateway(t, { backend: old, listener: { host: '0.0.0.0' } });

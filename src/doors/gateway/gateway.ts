@@ -1,114 +1,134 @@
 /**
  * The gateway door: its listeners and all its connections. Sees raw sockets: the PROXY header of listed networks, then
- * TLS where it is implicit, then one `Connection` each. Admission (C5) happens here, before anything dear is built.
+ * TLS where it is implicit, then one `Connection` each. Who is let in (C5 to C7) is settled before anything dear is built.
  */
 import type { Socket } from 'node:net';
-import { replies } from '../../core/replies.ts';
 import { canonicalAddress } from '../../mail/ip.ts';
 import type { Reply } from '../../mail/reply.ts';
 import { formatReply } from '../../mail/reply.ts';
 import { readProxyHeader } from '../../wire/proxy/reader.ts';
-import { Admission } from '../admission.ts';
 import type { Listener } from '../listener.ts';
 import { listen } from '../listener.ts';
-import type { ConnectionOpening } from './connection.ts';
-import { Connection, serverSide } from './connection.ts';
+import { Connection } from './connection.ts';
+import type { ConnectionOpening } from './opening.ts';
+import type { Entry, Seat } from './entrance.ts';
+import { Entrance } from './entrance.ts';
+import { serverSide } from './secure.ts';
 import type { GatewayListener, GatewayWorld } from './world.ts';
 
 // How often deadlines are looked at: they are minutes long, and 10,000 connections are looked at in well under a millisecond.
 const TICK_MS = 500;
+const LOOK_EVERY_TICKS = 2;
 const FORGET_EVERY_TICKS = 120;
+// What was cut at a stop has this long to put its last words down: a delivery that never ends must not hold the stop up.
+const LAST_WORDS_MS = 1_000;
 
 interface Door {
-  readonly config: GatewayListener;
-  readonly listener: Listener;
-  /** Undefined where it listens on a wildcard address. */
-  readonly bound: ConnectionOpening['server'] | undefined;
+  /** Another one after a reload. */
+  config: GatewayListener;
+  /** Undefined while it is being opened, and `bound` also where it listens on a wildcard address. */
+  listener: Listener | undefined;
+  bound: ConnectionOpening['server'] | undefined;
 }
 
 const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
 
 export class Gateway {
   readonly #world: GatewayWorld;
-  readonly #admission = new Admission();
+  readonly #entrance: Entrance;
   readonly #connections = new Set<Connection>();
   /** Sockets that have not yet become connections: behind a PROXY header or in a TLS handshake. */
   readonly #opening = new Set<Socket>();
-  readonly #doors = new Map<string, Door>();
+  #doors: ReadonlyMap<string, Door> = new Map();
   readonly #timer: NodeJS.Timeout;
   #ticks = 0;
-  #stopped: (() => void) | undefined;
+  #stopping = false;
+  #emptied: (() => void) | undefined;
 
   constructor(world: GatewayWorld) {
     this.#world = world;
+    this.#entrance = new Entrance(world);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
   get open(): number {
-    return this.#admission.open;
+    return this.#entrance.open;
   }
 
-  /** Brings the listeners in line with the configuration: new ones first, so that a bad address leaves the old in force. */
+  /**
+   * Brings the listeners in line with the configuration: new ones first, so that a bad address leaves the old in force.
+   * Whoever comes to one of them before all are open is served already.
+   */
   async listenOn(wanted: readonly GatewayListener[]): Promise<readonly Listener['address'][]> {
-    const opened = new Map<string, Door>();
+    const doors = new Map<string, Door>();
     try {
       for (const config of wanted) {
         const key = `${config.host}:${config.port}`;
-        const listener =
-          this.#doors.get(key)?.listener ??
-          (await listen(
-            config,
-            (socket) => this.#accept(key, socket),
-            (error) => this.#world.trouble(`listening on ${key}`, error),
-          ));
-        const { host, port } = listener.address;
-        opened.set(key, {
-          config,
-          listener,
-          bound: WILDCARDS.includes(host) ? undefined : endpoint(host, port),
-        });
+        const known = this.#doors.get(key) ?? doors.get(key);
+        if (known === undefined) doors.set(key, await this.#open(key, config));
+        else doors.set(key, known);
       }
     } catch (error) {
-      for (const [key, { listener }] of opened) if (!this.#doors.has(key)) await listener.close();
+      for (const [key, { listener }] of doors) if (!this.#doors.has(key)) await listener?.close();
       throw error;
     }
-    for (const [key, { listener }] of this.#doors) if (!opened.has(key)) await listener.close();
-    this.#doors.clear();
-    for (const [key, door] of opened) this.#doors.set(key, door);
-    return [...opened.values()].map(({ listener }) => listener.address);
+    for (const config of wanted) {
+      const door = doors.get(`${config.host}:${config.port}`);
+      if (door !== undefined) door.config = config;
+    }
+    const before = this.#doors;
+    this.#doors = doors;
+    for (const [key, { listener }] of before) if (!doors.has(key)) await listener?.close();
+    return [...doors.values()].flatMap(({ listener }) => (listener === undefined ? [] : [listener.address]));
+  }
+
+  async #open(key: string, config: GatewayListener): Promise<Door> {
+    const door: Door = { config, listener: undefined, bound: undefined };
+    door.listener = await listen(
+      config,
+      (socket) => this.#accept(door, socket),
+      (error) => this.#world.trouble(`listening on ${key}`, error),
+    );
+    const { host, port } = door.listener.address;
+    if (!WILDCARDS.includes(host)) door.bound = endpoint(host, port);
+    return door;
   }
 
   /** Takes no more connections, lets messages that are being taken come to their end, cuts what is left after that. */
   async stop(): Promise<void> {
-    for (const { listener } of this.#doors.values()) await listener.close();
+    this.#stopping = true;
+    for (const { listener } of this.#doors.values()) await listener?.close();
     for (const socket of this.#opening) socket.destroy();
     for (const connection of [...this.#connections]) connection.stop();
-    if (this.#connections.size > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, this.#world.settings().limits.drainTimeoutMs);
-        this.#stopped = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
+    await this.#emptyWithin(this.#world.settings().limits.drainTimeoutMs);
     for (const connection of [...this.#connections]) connection.cut();
+    await this.#emptyWithin(LAST_WORDS_MS);
     clearInterval(this.#timer);
   }
 
-  #accept(key: string, socket: Socket): void {
-    const door = this.#doors.get(key);
+  /** Once the last connection is over, the delivery of one whose client has left included. */
+  async #emptyWithin(ms: number): Promise<void> {
+    if (this.#connections.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#emptied = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #accept({ config, bound }: Door, socket: Socket): void {
     const client = endpoint(socket.remoteAddress, socket.remotePort);
     // The system is asked only where the listener itself does not know.
-    const server = door?.bound ?? endpoint(socket.localAddress, socket.localPort);
-    if (door === undefined || client === undefined || server === undefined) {
-      socket.destroy(); // gone before it could be looked at
+    const server = bound ?? endpoint(socket.localAddress, socket.localPort);
+    if (this.#stopping || client === undefined || server === undefined) {
+      socket.destroy(); // we are going, or it was gone before it could be looked at
       return;
     }
-    const { config } = door;
     if (config.proxyProtocolFrom.size > 0 && config.proxyProtocolFrom.has(client.address)) {
-      this.#readProxy(socket, { client, server, tls: config.tls });
-    } else this.#admit(socket, { client, server, tls: config.tls }, undefined);
+      this.#readProxy(socket, { client, server, role: config.role, tls: config.tls });
+    } else this.#admit(socket, { client, server, role: config.role, tls: config.tls }, undefined);
   }
 
   /** H7: nothing is believed of a client behind a proxy until its header has been read whole. */
@@ -138,45 +158,68 @@ export class Gateway {
   }
 
   #admit(socket: Socket, opening: ConnectionOpening, early: Buffer | undefined): void {
-    const settings = this.#world.settings();
-    const { address } = opening.client;
-    const admitted = this.#admission.admit(address, settings.limits, this.#world.nowMs());
-    if (admitted !== 'welcome') {
-      socket.on('error', () => undefined);
-      refuseAtOnce(
-        socket,
-        admitted === 'full' ? replies.tooManyConnections() : replies.tooManyFromYou(address),
-      );
+    const entry = this.#entrance.knock(opening);
+    if (!(entry instanceof Promise)) {
+      this.#enter(socket, opening, early, entry);
       return;
     }
-    const released = () => this.#admission.release(address, settings.limits);
+    // It waits for the store's answer, unread.
+    this.#watch(socket);
+    void entry.then((answered) => {
+      this.#unwatch(socket);
+      this.#enter(socket, opening, early, answered);
+    });
+  }
+
+  #enter(socket: Socket, opening: ConnectionOpening, early: Buffer | undefined, entry: Entry): void {
+    if (entry.kind === 'turned-away') {
+      socket.on('error', () => undefined);
+      // A handshake is dear and without one nothing can be said.
+      if (opening.tls === 'implicit') socket.destroy();
+      else refuseAtOnce(socket, entry.reply);
+      return;
+    }
+    if (this.#stopping || socket.destroyed) {
+      socket.on('error', () => undefined);
+      entry.leave();
+      socket.destroy();
+      return;
+    }
     if (opening.tls !== 'implicit') {
-      this.#begin(socket, opening, early, released);
+      this.#begin(socket, opening, early, entry);
       return;
     }
     const context = this.#world.secureContext(undefined);
     if (context === undefined) {
-      released();
+      entry.leave();
       socket.destroy();
       return;
     }
     if (early !== undefined && early.length > 0) socket.unshift(early);
     const secure = serverSide(socket, context, this.#world);
     this.#watch(secure);
-    secure.once('close', released);
+    secure.once('close', entry.leave);
     secure.once('secure', () => {
       this.#unwatch(secure);
-      secure.off('close', released);
-      this.#begin(secure, opening, undefined, released);
+      secure.off('close', entry.leave);
+      this.#begin(secure, opening, undefined, entry);
     });
   }
 
-  #begin(socket: Socket, opening: ConnectionOpening, early: Buffer | undefined, released: () => void): void {
-    const connection = new Connection(this.#world, this.#world.settings(), opening, socket, () => {
+  #begin(socket: Socket, opening: ConnectionOpening, early: Buffer | undefined, seat: Seat): void {
+    const onEnd = () => {
       this.#connections.delete(connection);
-      released();
-      if (this.#connections.size === 0) this.#stopped?.();
-    });
+      seat.leave();
+      if (this.#connections.size === 0) this.#emptied?.();
+    };
+    const connection = new Connection(
+      this.#world,
+      this.#world.settings(),
+      opening,
+      socket,
+      onEnd,
+      seat.takesMail,
+    );
     this.#connections.add(connection);
     connection.start(early);
     socket.resume();
@@ -198,14 +241,14 @@ export class Gateway {
   }
 
   #tick(): void {
+    if (++this.#ticks % LOOK_EVERY_TICKS === 0) this.#entrance.look();
     const nowMs = this.#world.nowMs();
-    const { limits } = this.#world.settings();
-    const stressed = this.#admission.stressed(limits);
+    const { stressed } = this.#entrance;
     for (const connection of this.#connections) {
       if (stressed) connection.tighten(nowMs);
       connection.tick(nowMs);
     }
-    if (++this.#ticks % FORGET_EVERY_TICKS === 0) this.#admission.forgetIdle(nowMs);
+    if (this.#ticks % FORGET_EVERY_TICKS === 0) this.#entrance.forget();
   }
 }
 

@@ -40,6 +40,16 @@ export class BackendTransaction implements RecipientsPort {
     this.#gone = gone;
   }
 
+  /** Whether others wait for the backend connection it holds. */
+  get awaited(): boolean {
+    return this.#delivery?.awaited === true;
+  }
+
+  /** Whether the client has left. */
+  get gone(): boolean {
+    return this.#gone();
+  }
+
   /** Whether this recipient can go the same way as those before it; where not, it needs a transaction of its own (452). */
   fits(mailbox: Mailbox): boolean {
     if (this.#taken === 0) return true;

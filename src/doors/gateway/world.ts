@@ -7,6 +7,7 @@ import type { Mailbox } from '../../mail/mailbox.ts';
 import type { NetworkSet } from '../../mail/networks.ts';
 import type { EhloOffer, ServerLimits } from '../../wire/smtp/events.ts';
 import type { AdmissionLimits } from '../admission.ts';
+import type { LoadChange, LoadMarks, MachineLoad } from '../load.ts';
 
 /** All that a connection takes from its configuration: each keeps the one it began with, a reload makes another (O13). */
 export interface GatewaySettings {
@@ -21,6 +22,10 @@ export interface GatewaySettings {
     readonly transactions: number;
     readonly drainTimeoutMs: number;
   };
+  /** Absent: nothing is deferred or refused for load (C6). */
+  readonly load?: LoadMarks | undefined;
+  /** C7. Absent or 0: nobody is turned away. */
+  readonly emergency?: { readonly turnAwayPercent: number } | undefined;
   readonly protocolLimits: ServerLimits;
   /** 0: the banner does not wait. */
   readonly greetPauseMs: number;
@@ -34,6 +39,8 @@ export interface GatewaySettings {
 export interface GatewayListener {
   readonly host: string;
   readonly port: number;
+  /** Absent: to take mail. */
+  readonly role?: 'honeypot';
   readonly proxyProtocolFrom: NetworkSet;
   readonly tls: 'none' | 'starttls' | 'implicit';
 }
@@ -48,7 +55,8 @@ export interface IncomingContent {
   dispose(): void;
 }
 
-export type CredentialsVerdict = 'ok' | 'wrong' | 'unavailable';
+/** `too-many`: the client's own network asks more at one time than is its share. */
+export type CredentialsVerdict = 'ok' | 'wrong' | 'unavailable' | 'too-many';
 
 /** What the gateway takes from the world that the checks do not. */
 export interface GatewayWorld {
@@ -57,10 +65,15 @@ export interface GatewayWorld {
   /** The context for a server name, undefined where no certificate is configured. */
   secureContext(serverName: string | undefined): SecureContext | undefined;
   incoming(): IncomingContent;
-  verifyCredentials(identity: string, password: string): Promise<CredentialsVerdict>;
+  /** `network` is the client's: each has its share of what can be looked at. */
+  verifyCredentials(identity: string, password: string, network: string): Promise<CredentialsVerdict>;
   record(decision: Decision): void;
+  /** Asked once a second. Absent: only the connections count as load. */
+  load?(): MachineLoad;
+  /** Another level of load, or calm again: for the operator's log. */
+  onLoad?(change: LoadChange): void;
   /** Something went wrong that is ours: for the operator's log. */
-  trouble(what: string, error: unknown, id?: string): void;
+  readonly trouble: (what: string, error: unknown, id?: string) => void;
   readonly nowMs: () => number;
   readonly newId: () => string;
 }

@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import { after } from '../core/after.ts';
+import { BOUNCED_GUESSES, GUESSES } from '../core/charges.ts';
+import { defineCheck } from '../core/check.ts';
+import type { Finding } from '../core/finding.ts';
+import { count, duration } from '../core/settings.ts';
+import { clientNetwork } from '../core/site.ts';
+import { standingKind } from '../core/standing.ts';
+
+type Evidence = {
+  /** Unknown recipients asked for so far in the session, those of the null sender aside. */
+  readonly session: number;
+  /** All recipients asked for in it, up to the last unknown one. */
+  readonly asked: number;
+  /** Unknown recipients lately asked for by the client's network, with a sender or with the null sender as this transaction has. */
+  readonly network: number;
+  readonly standing: 'good' | 'unknown' | 'bad';
+};
+
+/** For a client in good standing (a real server with a stale list) and for bounces to forged addresses it takes so many times as many. */
+const BENEFIT_OF_DOUBT = 4;
+
+/**
+ * E10: who asks for many recipients that do not exist is guessing. Stands before everything that asks DNS, so that a guesser, once
+ * known, costs nothing.
+ */
+export const dictionaryAttack = defineCheck({
+  name: 'dictionary-attack',
+  summary: 'The client, or its network, asked for too many recipients that do not exist.',
+  stage: 'rcpt',
+  cost: 'store',
+  codes: {
+    few: 'few unknown recipients were asked for, or none',
+    session: 'too many unknown recipients in this session, and more of them than of others',
+    network: 'too many unknown recipients from this network lately',
+    bounces: 'too many unknown recipients from this network lately, all of them from the null sender',
+  },
+  settings: z.strictObject({
+    per_session: count(5, 1, 1000, 'Unknown recipients in one session that make an attack.'),
+    per_network: count(20, 1, 100_000, 'Unknown recipients from one client network that make an attack.'),
+    guess_window: duration('1h', '1m', '7d', 'How long those of a network are counted together.'),
+  }),
+  defaults: {
+    on_fail: 'refuse',
+    on_temperror: 'go-on',
+    weight: 5,
+    refuse_at: 'rcpt',
+    actions: { bounces: 'defer' },
+  },
+  lifted: 'by-any',
+  charges: { session: 'conviction', network: 'conviction' },
+  gather({ session, transaction }, { rates, standing }, _settings, _signal, site) {
+    const key = clientNetwork(site, session.client.address);
+    const space = transaction.reversePath === null ? BOUNCED_GUESSES : GUESSES;
+    return after(rates.count(space, key), (network) => {
+      const here = { session: session.guesses ?? 0, asked: session.asked ?? 0, network };
+      // Most clients never guessed: their standing need not be asked for.
+      if (here.session === 0 && network === 0) return { ...here, standing: 'unknown' as const };
+      return after(standing.of(key), (of): Evidence => ({ ...here, standing: standingKind(of) }));
+    });
+  },
+  judge(
+    { session, transaction },
+    { session: guesses, asked, network, standing }: Evidence,
+    { per_session, per_network },
+  ): readonly Finding[] {
+    const { address } = session.client;
+    const isBounce = transaction.reversePath === null;
+    const times = isBounce || standing === 'good' ? BENEFIT_OF_DOUBT : 1;
+    // A list with some dead addresses on it is no attack: most of its recipients are there.
+    if (!isBounce && guesses >= per_session * times && guesses * 2 > asked) {
+      const text = `${address} asked for ${guesses} recipients in this session that do not exist`;
+      return [{ result: 'fail', code: 'session', text, enhanced: '5.7.1' }];
+    }
+    if (network >= per_network * times) {
+      const text = `${address} and its network asked for ${network} recipients lately that do not exist`;
+      return [{ result: 'fail', code: isBounce ? 'bounces' : 'network', text, enhanced: '5.7.1' }];
+    }
+    return [{ result: 'pass', code: 'few', text: `${address} asked for few recipients that do not exist` }];
+  },
+});

@@ -1,0 +1,15 @@
+/** How a command ends (sysexits.h). 0 is good; 1 is a plain no, such as nothing found or a client refused. */
+export const EX_USAGE = 64;
+export const EX_NOINPUT = 66;
+export const EX_SOFTWARE = 70;
+export const EX_CONFIG = 78;
+
+/** The command was used wrongly, or what it needs is not there: a line for the operator, and the exit code. */
+export class CommandError extends Error {
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode = EX_USAGE) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}

@@ -1,0 +1,180 @@
+/** `postern check-config --explain`: every check with what it comes to, where that comes from, and which cannot run. */
+import type { Paint } from '../adapters/paint.ts';
+import type { CheckConfig, Config } from '../config/config.ts';
+import type { Origin } from '../config/profile.ts';
+import type { ListEntry } from '../core/lists.ts';
+import type { Action } from '../core/settings.ts';
+import { COSTS } from '../core/stage.ts';
+import { resolverProblem } from './resolver-problem.ts';
+
+export interface Sourced<T> {
+  readonly value: T;
+  readonly from: Origin;
+}
+
+/** A check as `--explain` shows it, and as `--json` prints it. */
+export interface Explained {
+  readonly check: string;
+  readonly stage: string;
+  readonly cost: string;
+  readonly state: 'on' | 'cannot run' | 'off';
+  /** Why it cannot run. */
+  readonly why?: string;
+  readonly on_fail: Sourced<Action>;
+  /** Of the findings whose action is not `on_fail`. */
+  readonly actions: Readonly<Record<string, Sourced<Action>>>;
+  readonly on_temperror: Sourced<string>;
+  readonly weight: Sourced<number>;
+  readonly refuse_at: Sourced<string>;
+}
+
+/** In the order of the ladder. `noResolver`: why DNS cannot be asked, if it cannot. */
+export function explain(config: Config, noResolver?: string): Explained[] {
+  const climbed = config.checks.toSorted((a, b) => COSTS.indexOf(a.check.cost) - COSTS.indexOf(b.check.cost));
+  return climbed.map((configured) => {
+    const { check, settings, origins } = configured;
+    const off = isOff(configured);
+    const why = off ? undefined : whyNot(configured, config.listEntries, noResolver);
+    const differing = Object.entries(settings.actions).filter(([, action]) => action !== settings.on_fail);
+    return {
+      check: check.name,
+      stage: check.stage,
+      cost: check.cost,
+      state: off ? 'off' : why === undefined ? 'on' : 'cannot run',
+      ...(why === undefined ? {} : { why }),
+      on_fail: { value: settings.on_fail, from: origins.on_fail },
+      actions: Object.fromEntries(
+        differing.map(([code, value]) => [code, { value, from: origins.actions[code] ?? 'default' }]),
+      ),
+      on_temperror: { value: settings.on_temperror, from: origins.on_temperror },
+      weight: { value: settings.weight, from: origins.weight },
+      refuse_at: { value: settings.refuse_at, from: origins.refuse_at },
+    };
+  });
+}
+
+/** A check that is off by default is not switched on by what it would do by default with one of its findings. */
+export function isOff({ check, settings }: CheckConfig): boolean {
+  const { on_fail, actions = {} } = check.defaults;
+  return (
+    settings.on_fail === 'off' &&
+    Object.entries(settings.actions).every(
+      ([code, action]) => action === 'off' || (on_fail === 'off' && action === actions[code]),
+    )
+  );
+}
+
+/** The checks that read the operator's block list, and the entries that each of them reads. */
+const LISTS: Readonly<
+  Record<string, { readonly reads: (entry: ListEntry) => boolean; readonly what: string }>
+> = {
+  'client-list': {
+    reads: (e) => [e.host, e.sender, e.recipient].every((part) => part === undefined),
+    what: 'a client alone',
+  },
+  'client-name-list': { reads: (e) => e.host !== undefined, what: 'a host' },
+  'envelope-list': {
+    reads: (e) => e.sender !== undefined || e.recipient !== undefined,
+    what: 'a sender or recipient',
+  },
+};
+
+function whyNot(
+  { check, idle }: CheckConfig,
+  entries: readonly ListEntry[],
+  noResolver: string | undefined,
+): string | undefined {
+  if (idle !== undefined) return idle;
+  const list = LISTS[check.name];
+  if (list !== undefined && !entries.some((e) => e.kind === 'block' && list.reads(e)))
+    return `no block list entry names ${list.what}`;
+  return check.cost === 'dns' || check.cost === 'dns-chain' ? noResolver : undefined;
+}
+
+export async function explainAsJson(config: Config, warnings: readonly string[]): Promise<string> {
+  const { file, policy, profile, refuseAtSuspicion, refuseAtSuspicionFrom } = config;
+  const explained = {
+    file,
+    policy,
+    profile: profile ?? null,
+    refuse_at_suspicion: {
+      value: Number.isFinite(refuseAtSuspicion) ? refuseAtSuspicion : null,
+      from: refuseAtSuspicionFrom,
+    },
+    checks: explain(config, await resolverProblem(config)),
+    warnings,
+  };
+  return `${JSON.stringify(explained, null, 2)}\n`;
+}
+
+const TITLES = ['check', 'rung', 'stage', 'on_fail', 'on_temperror', 'weight', 'refuse_at'];
+
+/** Fits 100 columns. A value's origin stands behind it: `:31` is the line of the file, nothing is the default. */
+export function explainAsTable(config: Config, checks: readonly Explained[], paint: Paint): string {
+  const { profile, refuseAtSuspicion, refuseAtSuspicionFrom } = config;
+  const rows = checks.flatMap((c) => [
+    {
+      state: c.state,
+      cells: [
+        c.check,
+        c.cost,
+        c.stage,
+        marked(c.on_fail),
+        marked(c.on_temperror),
+        marked(c.weight),
+        marked(c.refuse_at),
+      ],
+    },
+    ...Object.entries(c.actions).map(([code, action]) => ({
+      state: c.state,
+      cells: [`  ${code}`, '', '', marked(action), '', '', ''],
+    })),
+  ]);
+  const widths = TITLES.map((title, i) =>
+    Math.max(title.length, ...rows.map((r) => r.cells[i]?.length ?? 0)),
+  );
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd();
+  const lines = [
+    paint('bold', line(TITLES)),
+    ...rows.map(({ state, cells }) => (state === 'on' ? line(cells) : paint('dim', line(cells)))),
+    '',
+    `Behind a value: :31 is its line in the file, ${profile === undefined ? '' : `${profile} the profile, `}nothing its default.`,
+    `Suspicion refuses ${Number.isFinite(refuseAtSuspicion) ? `from ${refuseAtSuspicion}` : 'never'} (${refuseAtSuspicionFrom}).`,
+  ];
+  const stuck = Map.groupBy(
+    checks.filter((c) => c.state === 'cannot run'),
+    (c) => c.why ?? '',
+  );
+  if (stuck.size > 0) lines.push('', paint('yellow', 'On, but cannot run:'));
+  for (const [why, which] of stuck) lines.push(...wrapped(`${which.map((c) => c.check).join(', ')}: ${why}`));
+  const off = checks.filter((c) => c.state === 'off');
+  lines.push(
+    '',
+    ...(off.length === 0 ? ['Off: none'] : ['Off:', ...wrapped(off.map((c) => c.check).join(', '))]),
+  );
+  return lines.map((text) => `${text}\n`).join('');
+}
+
+const COLUMNS = 100;
+
+function wrapped(text: string): string[] {
+  const lines: string[] = [];
+  let line = ' ';
+  for (const word of text.split(' ')) {
+    if (line.length + 1 + word.length > COLUMNS) {
+      lines.push(line);
+      line = '   ';
+    }
+    line += ` ${word}`;
+  }
+  return [...lines, line];
+}
+
+function marked({ value, from }: Sourced<string | number>): string {
+  const mark = from === 'default' ? '' : from.replace('profile ', '').replace(/^.*:/, ':');
+  return mark === '' ? String(value) : `${value} ${mark}`;
+}

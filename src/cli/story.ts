@@ -1,0 +1,82 @@
+/** One decision told whole: the same words for what has happened (`log --id`) and for what would (`try`). */
+import { harmless, OUTCOME_COLOURS } from '../adapters/log.ts';
+import type { Paint } from '../adapters/paint.ts';
+import type { Decision, Step } from '../core/decision.ts';
+import { formatMailbox, formatReversePath } from '../mail/mailbox.ts';
+import { formatReply } from '../mail/reply.ts';
+import { formatTime } from './times.ts';
+
+/** A decision that was only tried: what is known beyond it. */
+export interface Trial {
+  /** All checks that could have been asked, by name. */
+  readonly checks: readonly string[];
+  readonly refuseAtSuspicion: number;
+}
+
+/** All that is known of one decision: each check, what came back when it asked, and what followed. */
+export function formatStory(d: Decision, paint: Paint, trial?: Trial): string {
+  const { session } = d;
+  const when =
+    trial === undefined
+      ? formatTime(d.atMs)
+      : 'a trial: nothing is delivered or remembered, and this id is not in the journal';
+  const facts = [
+    `client     ${session.client.address}:${session.client.port}, by the ${session.door}${session.tls === undefined ? '' : `, ${session.tls.protocol}`}`,
+    `helo       ${session.helo === undefined ? '-' : `${session.helo.verb} ${session.helo.name}`}`,
+  ];
+  if (session.authenticated !== undefined) facts.push(`user       ${session.authenticated.identity}`);
+  if (session.violations.length > 0) facts.push(`violations ${session.violations.join(', ')}`);
+  facts.push(`from       ${senderOf(d)}`);
+  for (const r of d.recipients)
+    facts.push(`to         ${formatMailbox(r.mailbox)}: ${r.outcome}, ${formatReply(r.reply).trim()}`);
+  if (d.sizeOctets !== undefined) facts.push(`size       ${d.sizeOctets} octets`);
+  if (d.exemption !== undefined) {
+    const { reason, source, lifts } = d.exemption;
+    facts.push(`exempt     ${reason} (${source}) lifts ${lifts === 'all' ? 'all' : lifts.join(', ')}`);
+  }
+  if (trial !== undefined && Number.isFinite(trial.refuseAtSuspicion))
+    facts.push(`suspicion  ${d.suspicion}, refused from ${trial.refuseAtSuspicion}`);
+  else if (d.suspicion !== 0) facts.push(`suspicion  ${d.suspicion}`);
+  if (d.check !== undefined) facts.push(`decided by ${d.check}${d.code === undefined ? '' : `, ${d.code}`}`);
+  if (d.reply !== undefined) facts.push(`reply      ${formatReply(d.reply).trim()}`);
+  facts.push(`policy     ${d.policy}, session ${d.sessionId}`);
+  const lines = [
+    `${d.id}  ${paint(OUTCOME_COLOURS[d.outcome], d.outcome)}  ${when}  ${Math.round(d.tookMs)} ms`,
+    ...facts.map((fact) => `  ${harmless(fact)}`),
+    '',
+    ...d.steps.flatMap((step) => stepLines(step, paint)),
+  ];
+  const unasked = trial?.checks.filter((name) => !d.steps.some((step) => step.check === name)) ?? [];
+  if (unasked.length > 0)
+    lines.push('', `  not asked, because lifted or decided before: ${unasked.join(', ')}`);
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+const ACTION_COLOURS: Partial<Record<Step['action'], 'red' | 'yellow'>> = {
+  refuse: 'red',
+  kept: 'red',
+  defer: 'yellow',
+  suspect: 'yellow',
+  tag: 'yellow',
+};
+const MAX_EVIDENCE = 2000;
+
+function stepLines(step: Step, paint: Paint): string[] {
+  const recipient = step.recipient === undefined ? '' : ` ${formatMailbox(step.recipient)}`;
+  const action = (step.action === 'none' ? 'ok' : step.action).padEnd(8);
+  const lines = [
+    `  ${step.stage.padEnd(12)} ${step.check.padEnd(18)} ${paint(ACTION_COLOURS[step.action] ?? 'green', action)} ${step.tookMs.toFixed(1)} ms${harmless(recipient)}`,
+  ];
+  for (const f of step.findings) lines.push(harmless(`      ${f.result} ${f.code}: ${f.text}`));
+  if (step.evidence !== undefined && step.evidence !== null) {
+    const text = JSON.stringify(step.evidence);
+    const shown = text.length > MAX_EVIDENCE ? `${text.slice(0, MAX_EVIDENCE)}… (all of it: --json)` : text;
+    lines.push(paint('dim', harmless(`      came back: ${shown}`)));
+  }
+  return lines;
+}
+
+export function senderOf({ transaction }: Decision): string {
+  if (transaction === undefined) return '-';
+  return transaction.reversePath === null ? '<>' : formatReversePath(transaction.reversePath);
+}

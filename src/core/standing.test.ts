@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { NO_STANDING, standingKind } from './standing.ts';
+
+describe('standing', () => {
+  const cases: [good: number, bad: number, kind: string][] = [
+    [0, 0, 'unknown'],
+    [2.99, 0, 'unknown'],
+    [3, 0, 'good'],
+    // Ten good deliveries outweigh one charge.
+    [9.9, 1, 'bad'],
+    [10, 1, 'good'],
+    [29.9, 3, 'bad'],
+    [30, 3, 'good'],
+    // A charge that has decayed by half and more is no longer held against anybody.
+    [0, 0.99, 'unknown'],
+    [0, 1, 'bad'],
+    [3, 0.3, 'good'],
+    [3, 0.31, 'unknown'],
+  ];
+  for (const [good, bad, kind] of cases)
+    it(`${good} good and ${bad} bad: ${kind}`, () => assert.equal(standingKind({ good, bad }), kind));
+
+  it('of a stranger is unknown', () => assert.equal(standingKind(NO_STANDING), 'unknown'));
+});
