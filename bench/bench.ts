@@ -69,7 +69,7 @@ const WORKLOADS: readonly Workload[] = [
   {
     name: '4 KiB accepted',
     args: ['-l', '4096'],
-    sessions: 1000 * scale,
+    sessions: options.short ? 1000 : 2000,
     refuses: false,
     expected: /^message 250/,
   },

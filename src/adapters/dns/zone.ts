@@ -22,9 +22,11 @@ export function readZone(records: ZoneRecords): Zone {
   // Names that exist, also those that only have names below them: they are "no data", not NXDOMAIN (RFC 8020).
   const names = new Set<string>();
   for (const [key, value] of Object.entries(records)) {
-    const [name = '', type = ''] = key.toLowerCase().split(' ');
-    const known = DNS_TYPES.find((t) => t.toLowerCase() === type);
-    if (known === undefined)
+    // The last space: names may hold any octet.
+    const space = key.lastIndexOf(' ');
+    const name = key.slice(0, Math.max(space, 0)).toLowerCase();
+    const known = DNS_TYPES.find((t) => t === key.slice(space + 1).toUpperCase());
+    if (known === undefined || space < 0)
       throw new Error(`zone: "${key}" wants a name and one of ${DNS_TYPES.join(', ')}`);
     const texts = typeof value === 'string' ? [value] : value;
     sets.set(

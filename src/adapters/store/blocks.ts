@@ -17,6 +17,8 @@ export const BLOCKS = `
 const IPV6_LENGTHS = 1000;
 /** What `list` gives at most, unless asked for another number. */
 const LISTED = 1000;
+/** What a command adds while the gate runs is seen after so long. */
+const LOOK_EVERY_MS = 500;
 const COLUMNS = 'network, reason, evidence, by, convictions, since_ms, ends_ms';
 
 export interface BlockQuery {
@@ -50,6 +52,7 @@ export class Blocks implements BlocksPort {
   /** Prefix lengths that entries have: each is one probe of a look-up. Some may be out of use. */
   #lengths: ReadonlySet<number> = new Set();
   #versionSeen: unknown;
+  #lookedMs = -Infinity;
 
   constructor(batch: Batch, nowMs: () => number, max: number) {
     const { db } = batch;
@@ -183,6 +186,9 @@ export class Blocks implements BlocksPort {
 
   /** Changes when another program has written, and never with our own writes. */
   #lengthsNow(): ReadonlySet<number> {
+    const nowMs = this.#nowMs();
+    if (nowMs - this.#lookedMs < LOOK_EVERY_MS && nowMs >= this.#lookedMs) return this.#lengths;
+    this.#lookedMs = nowMs;
     const version = this.#version.get()?.['data_version'];
     if (version !== this.#versionSeen) {
       this.#versionSeen = version;
