@@ -55,7 +55,8 @@ export function putInForce(config: Config, around: Surroundings): InForce {
   const acceptAll = acceptAllWatch(config, around);
   const backendOf = ({ url, ...settings }: Config['backend']) => {
     const backend = openBackend(url, { ...settings, hostName: site.hostName });
-    return acceptAll?.watching(backend) ?? backend;
+    // A Maildir takes what it is given and bounces nothing.
+    return url.kind === 'maildir' ? backend : (acceptAll?.watching(backend) ?? backend);
   };
   const router = createRouter(
     backendOf(config.backend),
