@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { after } from '../core/after.ts';
-import { TURNED_AWAY, UNSETTLED } from '../core/charges.ts';
+import { TURNED_AWAY, turnedAwayKeys, UNSETTLED } from '../core/charges.ts';
 import { defineCheck } from '../core/check.ts';
-import { clientNetwork } from '../core/site.ts';
+import type { Soon } from '../core/ports.ts';
 
 type Evidence = {
   /** The gate has just started, or it is under load. */
   readonly unsettled: boolean;
-  /** How often the client's network was deferred or sent away at the front door lately. */
+  /** How often the client or a neighbour was deferred or sent away at the front door lately. */
   readonly turnedAway: number;
 } | null;
 
@@ -33,14 +33,15 @@ export const honeypot = defineCheck({
   lifted: 'by-name',
   charges: { caught: 'conviction' },
   idle: (_settings, site) => (site.honeypot === true ? undefined : 'no listener has role = "honeypot"'),
-  gather({ session }, { store, rates }, _settings, _signal, site): Evidence | Promise<Evidence> {
+  gather({ session }, { store, rates }): Soon<Evidence> {
     if (session.role !== 'honeypot') return null;
-    const network = clientNetwork(site, session.client.address);
+    const keys = turnedAwayKeys(session.client.address, session.startedAtMs);
+    const sum = keys.reduce<Soon<number>>(
+      (before, key) => after(before, (n) => after(rates.count(TURNED_AWAY, key), (more) => n + more)),
+      0,
+    );
     return after(store.recall(UNSETTLED.space, UNSETTLED.key), (unsettled) =>
-      after(rates.count(TURNED_AWAY, network), (turnedAway) => ({
-        unsettled: unsettled !== undefined,
-        turnedAway,
-      })),
+      after(sum, (turnedAway) => ({ unsettled: unsettled !== undefined, turnedAway })),
     );
   },
   judge({ session }, evidence) {

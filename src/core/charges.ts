@@ -24,7 +24,7 @@ export interface ConvictionSettings {
   readonly spared?: NetworkSet;
 }
 
-/** Spaces of the rates. Guesses and those who were turned away are counted by client network, strikes by what a block would cover. */
+/** Spaces of the rates. Guesses are counted by client network, strikes by what a block would cover. */
 export const STRIKES = 'strikes';
 export const GUESSES = 'guesses';
 /** Of the null sender: an honest server bounces to whatever address of ours was forged. They are counted apart. */
@@ -32,7 +32,24 @@ export const BOUNCED_GUESSES = 'bounced-guesses';
 /** Whom the front door deferred or sent away: such a client has a reason to try the next MX (C3). */
 export const TURNED_AWAY = 'turned-away';
 /** The senders' retry schedules: who was turned away once tries the other MXs within minutes, at the latest at the next retry. */
-export const TURNED_AWAY_MS = 3_600_000;
+const TURNED_AWAY_MS = 3_600_000;
+/** A count ends so long after its first event, so each hour has a count of its own, which outlives the next one. */
+export const TURNED_AWAY_KEPT_MS = 2 * TURNED_AWAY_MS;
+/** Senders with several addresses come to the next MX from another one. */
+const NEIGHBOURS = { v4: 24, v6: 48 } as const;
+
+export function turnedAwayKey(address: string, nowMs: number): string {
+  return keyOfHour(address, Math.floor(nowMs / TURNED_AWAY_MS));
+}
+
+/** Who came at that time was turned away less than an hour before, or since, if one of these counts. */
+export function turnedAwayKeys(address: string, atMs: number): readonly string[] {
+  const hour = Math.floor(atMs / TURNED_AWAY_MS);
+  return [hour - 1, hour, hour + 1].map((h) => keyOfHour(address, h));
+}
+
+const keyOfHour = (address: string, hour: number): string =>
+  `${clientNetwork({ clientPrefix: NEIGHBOURS }, address)} ${hour}`;
 
 /** Space and key in the store while the gate itself may be why clients go elsewhere: it has just started, or it is under load. */
 export const UNSETTLED = { space: 'gate', key: 'unsettled' } as const;

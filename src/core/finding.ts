@@ -1,3 +1,5 @@
+import type { AuthenticationResult } from '../mail/authentication-results.ts';
+
 /**
  * What a check found. It says nothing of what follows from it: that is the configuration's (see `ladder.ts`).
  * `temperror`: the question could not be answered. `none`: the question did not arise.
@@ -18,6 +20,8 @@ export interface Finding {
   readonly shownAs?: string;
   /** The domain that a pass vouches for (SPF, a forward-confirmed name): later checks know the client by it. */
   readonly domain?: string;
+  /** What goes into Authentication-Results where the message is let in (RFC 8601). */
+  readonly authentication?: readonly AuthenticationResult[];
 }
 
 export type Result = Finding['result'];

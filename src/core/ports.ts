@@ -1,7 +1,9 @@
 import type { Reply } from '../mail/reply.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import type { ConvictionSettings } from './charges.ts';
+import type { Header } from '../mail/header.ts';
 import type { Json } from './check.ts';
+import type { MessageContent } from './delivery.ts';
 import type { ListEntry, ListQuestion } from './lists.ts';
 import type { ClientStanding } from './standing.ts';
 
@@ -16,6 +18,8 @@ export interface Ports {
   readonly callout: CalloutPort;
   readonly lists: ListsPort;
   readonly zones: ZoneHealthPort;
+  /** The message at hand: there at `endOfMessage`, and only then. */
+  readonly message?: MessagePort | undefined;
   /** The backend's own answer to a recipient, inside the client's transaction (E5). */
   readonly recipients: RecipientsPort;
 }
@@ -161,6 +165,12 @@ export type BackendAnswer =
   /** `of`: the answer was to the transaction (its sender, its client), and says nothing of the recipient. */
   | { readonly kind: 'replied'; readonly reply: Reply; readonly of?: 'transaction' }
   | { readonly kind: 'unreachable'; readonly reason: string };
+
+export interface MessagePort {
+  readonly header: Header;
+  /** As it came, header and all; may be read more than once. */
+  readonly content: MessageContent;
+}
 
 export interface RecipientsPort {
   ask(recipient: Mailbox, signal: AbortSignal): Promise<BackendAnswer>;

@@ -4,7 +4,7 @@
  * Knows no sockets, reads no clock of its own.
  */
 import { after } from '../core/after.ts';
-import { TURNED_AWAY, TURNED_AWAY_MS } from '../core/charges.ts';
+import { TURNED_AWAY, TURNED_AWAY_KEPT_MS, turnedAwayKey } from '../core/charges.ts';
 import type { Decision, DecisionOutcome, RecipientDecision, Step } from '../core/decision.ts';
 import type { Treatment } from '../core/exemption.ts';
 import { lifts, NO_TREATMENT, treatmentKey, treatmentOf } from '../core/exemption.ts';
@@ -15,12 +15,12 @@ import type { Standing } from '../core/ladder.ts';
 import { effectOf } from '../core/ladder.ts';
 import { clientNetwork, isOurDomain } from '../core/site.ts';
 import type { ConfiguredCheck, Policy } from '../core/policy.ts';
-import type { Ports, Soon } from '../core/ports.ts';
+import type { MessagePort, Ports, Soon } from '../core/ports.ts';
 import type { Stage } from '../core/stage.ts';
 import type { Verdict } from '../core/verdict.ts';
 import { GO_ON } from '../core/verdict.ts';
 import type { Mailbox, ReversePath } from '../mail/mailbox.ts';
-import type { Reply } from '../mail/reply.ts';
+import { isTransient, type Reply } from '../mail/reply.ts';
 import { confirmedNames, iprev } from '../msgauth/iprev.ts';
 import { bringAll, chargeOf, chargesOf, isSpared, type Found } from './charges.ts';
 import { CLIENT_GONE, climb, hasRungs } from './judge.ts';
@@ -56,7 +56,8 @@ export class Session {
   #hosts: readonly string[] = [];
   /** The gravest charge that was brought: a session is one slip, however many rules it broke. */
   #charged: 'strike' | 'conviction' | undefined;
-  #turnedAway = false;
+  /** The key of its last note. */
+  #turnedAway: string | undefined;
   /** What is remembered of the client is written one after the other: each step looks at what the last one left. */
   #remembering: Soon<unknown>;
 
@@ -204,8 +205,8 @@ export class Session {
       if (chargeOf(decided.check, decided.code, this.#world.policy) === 'guess')
         this.#facts = { ...this.#facts, guesses: (this.#facts.guesses ?? 0) + 1, asked: this.#asked };
     }
-    // Before the client hears it: it may try the next MX at once.
-    if (judging !== undefined && reply.code >= 400 && reply.code < 500) this.#noteTurnedAway();
+    // Before the client hears it: it may try the next MX at once, with what is left of a split (452) too.
+    if (isTransient(reply)) this.#noteTurnedAway();
     transaction.recipients.push({
       mailbox,
       // Until the message is delivered a recipient let in is only that.
@@ -228,10 +229,12 @@ export class Session {
     return this.#late('data', facts);
   }
 
-  endOfMessage(message: MessageFacts): Verdict | Promise<Verdict> {
+  /** `content`: what the checks may read of it; a trial has none. */
+  endOfMessage(message: MessageFacts, content?: MessagePort): Verdict | Promise<Verdict> {
     const transaction = this.#open();
     transaction.message = message;
-    return this.#late('endOfMessage', { session: this.#facts, transaction: transaction.facts, message });
+    const facts = { session: this.#facts, transaction: transaction.facts, message };
+    return this.#late('endOfMessage', facts, content);
   }
 
   /** Ends the transaction with the reply that ended it, if one did. Undefined when none was open. */
@@ -246,6 +249,8 @@ export class Session {
   ended(final?: Reply): Decision | undefined {
     this.#ended = true;
     this.#gone?.abort(CLIENT_GONE);
+    // Also after transactions that went well: what is left of the client's queue goes to the next MX.
+    if (final !== undefined && isTransient(final)) this.#noteTurnedAway();
     if (this.#transaction !== undefined) return this.transactionEnded(final);
     return this.#transactions === 0 ? this.#decision(undefined, final) : undefined;
   }
@@ -257,6 +262,8 @@ export class Session {
     const standing = after(this.#treatmentByName(facts), (treatment) => this.#climb(stage, facts, treatment));
     return after(standing, ({ verdict }) => {
       if (verdict.kind !== 'go-on') {
+        // RFC 5321 5.1: who is refused before it could name a recipient may try the next MX, and Postfix does.
+        this.#noteTurnedAway();
         if (this.#transaction === undefined) this.#refused = verdict;
         else this.#transaction.refused = verdict;
       }
@@ -264,20 +271,26 @@ export class Session {
     });
   }
 
-  #late(stage: 'data' | 'endOfMessage', facts: Facts): Verdict | Promise<Verdict> {
+  #late(stage: 'data' | 'endOfMessage', facts: Facts, content?: MessagePort): Verdict | Promise<Verdict> {
     const transaction = this.#open();
-    return after(this.#climb(stage, facts, transaction.treatment ?? NO_TREATMENT), (standing) => {
+    const treatment = transaction.treatment ?? NO_TREATMENT;
+    return after(this.#climb(stage, facts, treatment, content), (standing) => {
       transaction.standing = standing;
       if (standing.verdict.kind !== 'go-on') transaction.refused = standing.verdict;
       return standing.verdict;
     });
   }
 
-  #climb(stage: Stage, facts: Facts, treatment: Treatment): Standing | Promise<Standing> {
+  #climb(
+    stage: Stage,
+    facts: Facts,
+    treatment: Treatment,
+    message?: MessagePort,
+  ): Standing | Promise<Standing> {
     const { policy, ports } = this.#world;
     return climb({
       policy,
-      ports,
+      ports: message === undefined ? ports : { ...ports, message },
       stage,
       facts,
       treatment,
@@ -394,12 +407,14 @@ export class Session {
 
   /** Only a honeypot asks for it. */
   #noteTurnedAway(): void {
-    const { policy, ports } = this.#world;
+    const { policy, ports, nowMs } = this.#world;
     const { role, client } = this.#facts;
-    if (this.#turnedAway || role === 'honeypot' || policy.site.honeypot !== true) return;
-    this.#turnedAway = true;
-    const network = clientNetwork(policy.site, client.address);
-    this.#remember(() => ports.rates.add(TURNED_AWAY, network, TURNED_AWAY_MS));
+    if (role === 'honeypot' || policy.site.honeypot !== true) return;
+    // A session may last longer than its note.
+    const key = turnedAwayKey(client.address, nowMs());
+    if (this.#turnedAway === key) return;
+    this.#turnedAway = key;
+    this.#remember(() => ports.rates.add(TURNED_AWAY, key, TURNED_AWAY_KEPT_MS));
   }
 
   #remember(work: () => Soon<unknown>): void {

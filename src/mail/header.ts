@@ -10,6 +10,15 @@ export interface Field {
   readonly end: number;
 }
 
+/** A header that has been read whole. */
+export interface Header {
+  /** The message's first octets, at least up to `end`. */
+  readonly bytes: Buffer;
+  /** Offset behind the last field: of the empty line, or of the body where there is none. */
+  readonly end: number;
+  readonly fields: readonly Field[];
+}
+
 const CR = 13;
 const LF = 10;
 

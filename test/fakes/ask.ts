@@ -5,7 +5,8 @@ import type { Facts } from '../../src/core/facts.ts';
 import type { Finding } from '../../src/core/finding.ts';
 import { NO_CLUES, type Clues } from '../../src/core/clues.ts';
 import { buildLists } from '../../src/core/lists.ts';
-import type { Ports } from '../../src/core/ports.ts';
+import type { MessagePort, Ports } from '../../src/core/ports.ts';
+import { fields, headerEnd } from '../../src/mail/header.ts';
 import type { CommonSettings } from '../../src/core/settings.ts';
 import type { Site } from '../../src/core/site.ts';
 import { NO_STANDING } from '../../src/core/standing.ts';
@@ -29,6 +30,8 @@ export interface Said {
   /** `<>` is the null sender. */
   readonly from?: string;
   readonly to?: string;
+  /** As it came: CRLF lines. For checks of the message. */
+  readonly message?: string | Buffer;
 }
 
 export function factsOf(said: Said): Facts {
@@ -53,6 +56,7 @@ export function factsOf(said: Said): Facts {
             recipients: [],
           },
         }),
+    ...(said.message === undefined ? {} : { message: { sizeOctets: messageOf(said.message).length } }),
     ...(said.to === undefined ? {} : { recipient: { mailbox: mailboxOf(said.to), parameters: {} } }),
   };
 }
@@ -75,7 +79,8 @@ export async function ask(
 ): Promise<Asked> {
   const facts = factsOf(said) as never;
   const parsed = checkSchema(check).parse(settings) as CommonSettings;
-  const all: Ports = { ...emptyPorts(), ...ports };
+  const message = said.message === undefined ? undefined : messagePort(messageOf(said.message));
+  const all: Ports = { ...emptyPorts(), ...(message === undefined ? {} : { message }), ...ports };
   const evidence =
     (await check.gather?.(facts, all, parsed, new AbortController().signal, site, clues)) ?? null;
   const findings = check.judge(facts, evidence, parsed, site);
@@ -106,6 +111,23 @@ export function emptyPorts(): Ports {
     lists: buildLists([]),
     zones: { suspended: () => undefined, suspend: () => undefined },
     recipients: { ask: async () => ({ kind: 'unreachable', reason: 'no backend' }) },
+  };
+}
+
+const messageOf = (said: string | Buffer): Buffer =>
+  typeof said === 'string' ? Buffer.from(said, 'utf8') : said;
+
+/** A message as the gate has it at its end; in pieces of `pieceOctets`, for what must not care where they are cut. */
+export function messagePort(bytes: Buffer, pieceOctets = 65_536): MessagePort {
+  const end = headerEnd(bytes, true) ?? bytes.length;
+  return {
+    header: { bytes, end, fields: [...fields(bytes, end)] },
+    content: {
+      sizeOctets: bytes.length,
+      *chunks() {
+        for (let at = 0; at < bytes.length; at += pieceOctets) yield bytes.subarray(at, at + pieceOctets);
+      },
+    },
   };
 }
 

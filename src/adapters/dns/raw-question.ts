@@ -124,10 +124,12 @@ function overUdp(
       // Somebody guesses, or it is meant for an earlier owner of the port: the true one may still come.
       if (answer.kind !== 'foreign') end(answer);
     });
-    // A connected socket hears its server alone, and hears at once that none listens there.
-    socket.connect(port, address, () => {
+    // A connected socket hears its server alone, and hears at once that none listens there. With a callback of `connect` an error (no
+    // way to that network) would come as its argument, which its type does not say, and to nobody else.
+    socket.on('connect', () => {
       if (!isOver) socket.send(query.bytes);
     });
+    socket.connect(port, address);
   });
 }
 

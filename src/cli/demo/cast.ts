@@ -1,13 +1,16 @@
-/** Who writes to example.org on a small morning: the honest, the lists, and the bots, with the DNS that they live in. */
-import type { ZoneRecords } from '../../adapters/dns/zone.ts';
+/** Who writes to example.org on a small morning: the honest, the lists, and the bots. Their DNS stands in `zone.ts`. */
 import type { Speaker } from './dialogue.ts';
 
 export interface Sender {
   /** What it is, for the reader of the table. */
   readonly who: string;
   readonly address: string;
-  /** How many of its kind call during the morning; each from an address of its own where `address` ends in a dot. */
+  /** The last octet of the first of them, where `address` ends in a dot: then each calls from an address of its own. */
+  readonly first?: number;
+  /** How many of its kind call during the morning. */
   readonly calls: number;
+  /** Calls that go to the last MX, the honeypot, and not to the first. */
+  readonly atHoneypot?: (n: number) => boolean;
   /** Plays one call; resolves when it is over. */
   readonly call: (speaker: Speaker, n: number) => Promise<void>;
 }
@@ -18,6 +21,17 @@ interface Letter {
   readonly to: readonly string[];
   readonly subject: string;
 }
+
+/** Nobody was ever given this address. */
+export const TRAP = 'old.name@example.org';
+
+/** It has no reverse name, so what is new from it has to come again; its first attempt was before the demonstration. */
+export const OFFICE = {
+  address: '203.0.113.60',
+  domain: 'office.example',
+  from: 'desk@office.example',
+  to: 'bea@example.org',
+} as const;
 
 /** An honest client: waits for each reply, stops where it is refused. */
 async function send(s: Speaker, letter: Letter): Promise<void> {
@@ -123,7 +137,8 @@ export const CAST: readonly Sender[] = [
   },
   {
     who: 'bots that pour out their mail unasked',
-    address: '198.51.100.1',
+    address: '198.51.100.',
+    first: 21,
     calls: 10,
     async call(s, n) {
       await s.hear();
@@ -171,14 +186,85 @@ export const CAST: readonly Sender[] = [
       }),
   },
   {
+    who: 'a forger of the neighbour’s name',
+    address: '203.0.113.42',
+    calls: 5,
+    call: (s, n) =>
+      send(s, {
+        helo: 'mail.forger3.example',
+        from: 'ann@honest.example',
+        to: ['bea@example.org'],
+        subject: `Please pay ${n}`,
+      }),
+  },
+  {
+    who: 'a small office, back after three minutes',
+    address: OFFICE.address,
+    calls: 3,
+    call: (s, n) =>
+      send(s, { helo: 'mail.office.example', from: OFFICE.from, to: [OFFICE.to], subject: `Offer ${n}` }),
+  },
+  {
+    who: 'a school, new here, back too soon',
+    address: '203.0.113.61',
+    calls: 2,
+    call: (s) =>
+      send(s, {
+        helo: 'mail.school.example',
+        from: 'head@school.example',
+        to: ['bea@example.org'],
+        subject: 'Parents’ evening',
+      }),
+  },
+  {
+    who: 'bots on dial-up lines, without a queue',
+    address: '198.51.100.',
+    first: 101,
+    calls: 12,
+    call: (s, n) =>
+      send(s, {
+        helo: `pool-198-51-100-${100 + n}.dialup.example`,
+        from: `offer${n}@prize.example`,
+        to: ['carl@example.org'],
+        subject: 'Cheap',
+      }),
+  },
+  {
+    who: 'a harvester that found the trap',
+    address: '203.0.113.80',
+    calls: 6,
+    call: (s, n) =>
+      send(s, {
+        helo: 'mail.harvester.example',
+        from: 'news@harvester.example',
+        to: [n === 1 ? TRAP : 'bea@example.org'],
+        subject: 'Newsletter',
+      }),
+  },
+  {
+    who: 'a bot that tries the last MX first',
+    address: '203.0.113.81',
+    calls: 5,
+    atHoneypot: (n) => n === 1,
+    call: (s) =>
+      send(s, {
+        helo: 'mail.lastmx.example',
+        from: 'sales@lastmx.example',
+        to: ['carl@example.org'],
+        subject: 'Offer',
+      }),
+  },
+  {
     who: 'a guesser of mailboxes',
     address: '203.0.113.50',
-    calls: 3,
+    calls: 4,
     call: (s, n) =>
       send(s, {
         helo: 'mail.guesser.example',
         from: 'a@guesser.example',
-        to: ['info', 'sales', 'admin', 'test', 'root'].map((name) => `${name}${n}@example.org`),
+        to: ['info', 'sales', 'admin', 'test', 'root', 'office', 'web'].map(
+          (name) => `${name}${n}@example.org`,
+        ),
         subject: 'Hello',
       }),
   },
@@ -195,37 +281,3 @@ export const CAST: readonly Sender[] = [
       }),
   },
 ];
-
-const HONEST = [
-  ['203.0.113.10', 'mail.honest.example'],
-  ['203.0.113.20', 'mx1.university.example'],
-  ['203.0.113.30', 'lists.community.example'],
-  ['203.0.113.40', 'mail.forger.example'],
-  ['203.0.113.41', 'mail.forger2.example'],
-  ['203.0.113.50', 'mail.guesser.example'],
-  ['203.0.113.51', 'mail.guesser2.example'],
-  ['192.0.2.66', 'mail.shop.example'],
-] as const;
-
-const DOMAINS = ['honest', 'university', 'lists.community', 'shop', 'prize', 'guesser'] as const;
-
-const reversed = (address: string): string => address.split('.').reverse().join('.');
-
-/** The built-in zone: reverse names, addresses, MX records, and a block list `bl.demo.example`. */
-export function zone(): ZoneRecords {
-  const records: Record<string, string> = {
-    '2.0.0.127.bl.demo.example A': '127.0.0.2',
-    'nullmx.example MX': '0 .',
-  };
-  for (const [address, name] of HONEST) {
-    records[`${reversed(address)}.in-addr.arpa PTR`] = name;
-    records[`${name} A`] = address;
-  }
-  for (const domain of DOMAINS) {
-    records[`${domain}.example MX`] = `10 mx.${domain}.example`;
-    records[`mx.${domain}.example A`] = '203.0.113.99';
-  }
-  // All of 192.0.2.0/24 is on the list: the shop by mistake.
-  for (let i = 1; i < 255; i++) records[`${reversed(`192.0.2.${i}`)}.bl.demo.example A`] = '127.0.0.2';
-  return records;
-}

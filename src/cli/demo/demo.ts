@@ -1,41 +1,72 @@
-/** `postern demo`: a gate on loopback, a small morning of mail, the ladder's table while it happens, the summary, where to look. */
+/**
+ * `postern demo`: a gate on loopback, a small morning of mail, the ladder's table while it happens, the summary, where to look.
+ *
+ * The gate is the real one with its own times and its own clock. Two waits are longer than anybody watches, so they are over when
+ * the morning begins: a small office made its first attempt four minutes ago, as the greylist has noted, and the ten
+ * minutes after the gate's start, in which its honeypot convicts nobody, are ended by hand. Both are said in the output.
+ */
 import { mkdtemp, mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { openJournal } from '../../adapters/journal/sqlite.ts';
 import { silentLog } from '../../adapters/log.ts';
+import { openStore, type StoreOptions } from '../../adapters/store/sqlite.ts';
 import { ZoneServer } from '../../adapters/dns/zone-server.ts';
 import { LADDER } from '../../checks/ladder.ts';
 import { load } from '../../config/load.ts';
 import { formatProblem } from '../../config/problems.ts';
+import { UNSETTLED } from '../../core/charges.ts';
 import type { Decision } from '../../core/decision.ts';
+import type { Block } from '../../core/ports.ts';
 import { start } from '../run.ts';
 import { formatSummary } from '../stats.ts';
-import { CAST, zone } from './cast.ts';
-import { dial } from './dialogue.ts';
+import { formatTable } from '../table.ts';
+import { CAST, OFFICE, TRAP } from './cast.ts';
+import { dial, type Speaker } from './dialogue.ts';
 import { LadderTable } from './table.ts';
+import { zone } from './zone.ts';
 
 // Callers at a time: enough to look alive, few enough to be read.
 const AT_A_TIME = 6;
 const MAILBOXES = ['bea', 'carl', 'postmaster'];
+const OFFICE_TRIED_AGO_MS = 240_000;
+// The store's batch of the gate's start is written by then.
+const STORE_AT_REST_MS = 200;
 
 export async function demoCommand(): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'postern-demo-'));
   for (const user of MAILBOXES) await mkdir(join(folder, 'mail', user), { recursive: true });
+  const data = join(folder, 'data');
+  await mkdir(data);
+  const storeFile = join(data, 'store.sqlite');
   const dns = await ZoneServer.start(zone());
   const file = join(folder, 'postern.toml');
-  await writeFile(file, configuration(folder, dns.port));
+  await writeFile(file, configuration(folder, dns.port, await freePort()));
   const loaded = load(file, LADDER);
   if ('problems' in loaded) throw new Error(loaded.problems.map(formatProblem).join('\n'));
 
+  noteFirstAttempt(storeFile, loaded.config.checks);
   const gate = await start(loaded.config, silentLog());
-  const [at] = gate.addresses;
-  if (at === undefined) throw new Error('the gate listens nowhere');
+  const [front, honeypot] = gate.addresses;
+  if (front === undefined || honeypot === undefined) throw new Error('the gate listens nowhere');
+  await wait(STORE_AT_REST_MS);
+  inStore(storeFile, {}, ({ store }) => store.forget(UNSETTLED.space, UNSETTLED.key));
   process.stdout.write(
-    `A gate for example.org on ${at.host}:${at.port}, Maildirs in ${join(folder, 'mail')}\n\n`,
+    [
+      `A gate for example.org on ${front.host}:${front.port}, its honeypot on port ${honeypot.port}.`,
+      `Maildirs in ${join(folder, 'mail')}`,
+      'Over before it begins, for want of time: the small office made its first attempt four minutes ago,',
+      'and the honeypot is past the ten minutes after a start in which it convicts nobody.',
+      '',
+      '',
+    ].join('\n'),
   );
   const table = new LadderTable(
-    loaded.config.checks.filter(({ idle }) => idle === undefined).map(({ check }) => check),
+    loaded.config.checks
+      .filter(({ idle, settings }) => idle === undefined && settings.on_fail !== 'off')
+      .map(({ check }) => check),
     process.stdout,
   );
   let last: Decision | undefined;
@@ -49,7 +80,7 @@ export async function demoCommand(): Promise<number> {
   const caller = async () => {
     for (let next = calls.shift(); next !== undefined; next = calls.shift()) {
       table.progress(total - calls.length, total, next.who);
-      const speaker = await dial(at, next.address);
+      const speaker = await dial(next.atHoneypot ? honeypot : front, next.address);
       await next.play(speaker);
       speaker.hangUp();
     }
@@ -59,29 +90,77 @@ export async function demoCommand(): Promise<number> {
   await gate.stop();
   await dns.stop();
 
-  const journal = openJournal(join(folder, 'data', 'journal.sqlite'));
+  const journal = openJournal(join(data, 'journal.sqlite'));
   process.stdout.write(`\n${formatSummary(await journal.summary({}))}\n`);
   await journal.close();
-  const postern = 'npm run -s postern --';
-  process.stdout.write(
-    [
-      'Where to look:',
-      `  ${postern} log -c ${file}                       every decision`,
-      ...(last === undefined
-        ? []
-        : [`  ${postern} log -c ${file} --id ${last.id}        one of them, with all its evidence`]),
-      `  ls ${join(folder, 'mail', 'bea', 'Maildir', 'new')}        the mail that came in`,
-      `  rm -r ${folder}        when you have seen enough`,
-      '',
-    ].join('\n'),
-  );
+  const blocks = inStore(storeFile, { readOnly: true }, (store) => store.blocks.list());
+  process.stdout.write(`${formatConvicted(blocks)}\n${whereToLook(folder, file, last)}`);
   return 0;
+}
+
+/** Through the greylist's own step, on a clock that is four minutes behind. */
+function noteFirstAttempt(
+  storeFile: string,
+  checks: readonly {
+    readonly check: { readonly name: string };
+    readonly settings: Readonly<Record<string, unknown>>;
+  }[],
+): void {
+  const settings = checks.find(({ check }) => check.name === 'greylist')?.settings ?? {};
+  const number = (key: string) => Number(settings[key]);
+  inStore(storeFile, { nowMs: () => Date.now() - OFFICE_TRIED_AGO_MS }, ({ greylist }) =>
+    greylist.attempt({
+      client: OFFICE.domain,
+      sender: OFFICE.from,
+      recipient: OFFICE.to,
+      delayMs: number('delay'),
+      retryWindowMs: number('retry_window'),
+      keptMs: number('kept'),
+      clientPasses: number('client_passes'),
+      seedOnly: false,
+    }),
+  );
+}
+
+/** As another program would open it, for one step. */
+function inStore<T>(file: string, options: StoreOptions, use: (store: ReturnType<typeof openStore>) => T): T {
+  const store = openStore(file, options);
+  try {
+    const used = use(store);
+    store.commit();
+    return used;
+  } finally {
+    store.close();
+  }
+}
+
+function formatConvicted(blocks: readonly Block[]): string {
+  return formatTable(
+    [{ title: 'blocked for an hour' }, { title: 'by' }, { title: 'id' }, { title: 'reason', max: 50 }],
+    blocks.map(({ network, by, evidence, reason }) => [network, by, evidence, reason]),
+  );
+}
+
+function whereToLook(folder: string, file: string, last: Decision | undefined): string {
+  const postern = (args: string) => `npm run -s postern -- ${args} -c ${file}`;
+  const story =
+    last === undefined ? [] : [['one of them, with all its evidence', postern(`log --id ${last.id}`)]];
+  return [
+    ['every decision', postern('log')],
+    ...story,
+    ['the summary', postern('stats')],
+    ['who is blocked, until when and why', postern('block list')],
+    ['every check, what it leads to, where that comes from', postern('check-config --explain')],
+    ['the mail that came in', `ls ${join(folder, 'mail', 'bea', 'Maildir', 'new')}`],
+    ['when you have seen enough', `rm -r ${folder}`],
+  ].reduce((text, [what, command]) => `${text}  # ${what}\n  ${command}\n`, 'Where to look:\n');
 }
 
 interface Call {
   readonly who: string;
   readonly address: string;
-  readonly play: (speaker: Awaited<ReturnType<typeof dial>>) => Promise<void>;
+  readonly atHoneypot: boolean;
+  readonly play: (speaker: Speaker) => Promise<void>;
 }
 
 /** All calls, the kinds taking turns. */
@@ -89,7 +168,8 @@ function morning(): Call[] {
   const kinds = CAST.map((sender) =>
     Array.from({ length: sender.calls }, (_, n): Call & { at: number } => ({
       who: sender.who,
-      address: sender.address.endsWith('.') ? `${sender.address}${n + 1}` : sender.address,
+      address: sender.address.endsWith('.') ? `${sender.address}${(sender.first ?? 1) + n}` : sender.address,
+      atHoneypot: sender.atHoneypot?.(n + 1) ?? false,
       play: (speaker) => sender.call(speaker, n + 1),
       // Spread over the morning evenly, whatever their number.
       at: (n + 0.5) / sender.calls,
@@ -98,7 +178,16 @@ function morning(): Call[] {
   return kinds.flat().sort((a, b) => a.at - b.at);
 }
 
-function configuration(folder: string, dnsPort: number): string {
+/** Two listeners on port 0 of one address would be one. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+function configuration(folder: string, dnsPort: number, honeypotPort: number): string {
   return `# The gate of the demonstration.
 host_name = "mx.example.org"
 domains   = ["example.org"]
@@ -107,6 +196,11 @@ data_dir  = "${join(folder, 'data')}"
 [[listen]]
 address = "127.0.0.1:0"
 proxy_protocol_from = ["127.0.0.1/32"]   # the simulated senders bring their addresses along
+
+[[listen]]
+address = "127.0.0.1:${honeypotPort}"
+role    = "honeypot"                     # the last MX: nobody has business here while the first one takes mail
+proxy_protocol_from = ["127.0.0.1/32"]
 
 [backend]
 url = "maildir:${join(folder, 'mail')}/{user}/Maildir"
@@ -125,6 +219,9 @@ reason = "the gardeners' list"
 zone   = "bl.demo.example"
 weight = 8
 codes  = ["127.0.0.2-11"]
+
+[checks.spam-trap]
+addresses = ["${TRAP}"]
 
 [checks.sender-mx.actions]
 bogus = "observe"                        # all hosts here live in addresses for documentation, which no real host has

@@ -16,6 +16,12 @@ interface Rung {
 // Faster than this nobody reads, and a terminal only flickers.
 const REDRAW_MS = 100;
 const BAR = 30;
+// Of a terminal that does not say.
+const COLUMNS = 80;
+const ROWS = 24;
+// The heading, the sum, the status, and the line that the cursor stands on.
+const LINES_BESIDE = 4;
+const NOTHING: Rung = { asked: 0, refused: 0, deferred: 0, tookMs: 0 };
 
 /** The ladder as a table that grows while mail comes in: redrawn in place on a terminal, written once elsewhere. */
 export class LadderTable {
@@ -31,7 +37,7 @@ export class LadderTable {
   constructor(checks: readonly AnyCheck[], out: WriteStream) {
     this.#out = out;
     this.#checks = checks;
-    for (const { name } of checks) this.#rungs.set(name, { asked: 0, refused: 0, deferred: 0, tookMs: 0 });
+    for (const { name } of checks) this.#rungs.set(name, { ...NOTHING });
   }
 
   add(decision: Decision): void {
@@ -56,37 +62,36 @@ export class LadderTable {
     this.#redraw();
   }
 
+  /** All of it, whatever fits. */
   end(): void {
     this.#status = '';
-    this.#draw();
+    this.#draw(this.#checks, []);
   }
 
   #redraw(): void {
     const nowMs = performance.now();
     if (!this.#out.isTTY || nowMs - this.#drawnAtMs < REDRAW_MS) return;
     this.#drawnAtMs = nowMs;
-    this.#draw();
+    const columns = this.#out.columns || COLUMNS;
+    const rows = this.#out.rows || ROWS;
+    // What is redrawn must not have scrolled away: on a low terminal the checks that have decided nothing stay out.
+    const deciding = this.#checks.filter(({ name }) => {
+      const rung = this.#rungs.get(name);
+      return rung !== undefined && rung.refused + rung.deferred > 0;
+    });
+    const room = rows - LINES_BESIDE;
+    const shown = this.#checks.length <= room ? this.#checks : deciding.slice(0, Math.max(room, 0));
+    // The cursor goes up by lines: none may be broken in two.
+    const status = this.#status === '' ? [] : [this.#status.slice(0, columns - 1)];
+    this.#draw(shown, status);
   }
 
-  #draw(): void {
+  #draw(shown: readonly AnyCheck[], status: readonly string[]): void {
     const lines = [
-      paint(
-        'bold',
-        `${'rung'.padEnd(10)}${'check'.padEnd(18)}${'asked'.padStart(7)}${'refused'.padStart(9)}${'deferred'.padStart(10)}${'ms each'.padStart(9)}`,
-      ),
-      ...this.#checks.map(({ name, cost }) => {
-        const { asked, refused, deferred, tookMs } = this.#rungs.get(name) ?? {
-          asked: 0,
-          refused: 0,
-          deferred: 0,
-          tookMs: 0,
-        };
-        const each = asked === 0 ? '' : (tookMs / asked).toFixed(2);
-        const row = `${cost.padEnd(10)}${name.padEnd(18)}${String(asked).padStart(7)}${String(refused || '').padStart(9)}${String(deferred || '').padStart(10)}${each.padStart(9)}`;
-        return asked === 0 ? paint('dim', row) : row;
-      }),
+      paint('bold', HEADER),
+      ...shown.map((check) => this.#row(check)),
       `${paint('green', `${this.#delivered} delivered`)} of ${this.#decisions} decisions; refused and deferred count decisions too`,
-      ...(this.#status === '' ? [] : [this.#status]),
+      ...status,
     ];
     if (this.#out.isTTY && this.#drawnLines > 0) {
       moveCursor(this.#out, 0, -this.#drawnLines);
@@ -96,4 +101,24 @@ export class LadderTable {
     this.#out.write(`${lines.join('\n')}\n`);
     this.#drawnLines = lines.length;
   }
+
+  #row({ name, cost }: AnyCheck): string {
+    const { asked, refused, deferred, tookMs } = this.#rungs.get(name) ?? NOTHING;
+    const each = asked === 0 ? '' : (tookMs / asked).toFixed(2);
+    const row = rowOf(cost, name, String(asked), String(refused || ''), String(deferred || ''), each);
+    return asked === 0 ? paint('dim', row) : row;
+  }
 }
+
+function rowOf(
+  rung: string,
+  check: string,
+  asked: string,
+  refused: string,
+  deferred: string,
+  each: string,
+): string {
+  return `${rung.padEnd(10)}${check.padEnd(18)}${asked.padStart(7)}${refused.padStart(9)}${deferred.padStart(10)}${each.padStart(9)}`;
+}
+
+const HEADER = rowOf('rung', 'check', 'asked', 'refused', 'deferred', 'ms each');

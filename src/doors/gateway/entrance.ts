@@ -5,7 +5,7 @@
  * come to another MX of ours next.
  */
 import { after } from '../../core/after.ts';
-import { TURNED_AWAY, TURNED_AWAY_MS } from '../../core/charges.ts';
+import { TURNED_AWAY, TURNED_AWAY_KEPT_MS, turnedAwayKey } from '../../core/charges.ts';
 import type { Soon } from '../../core/ports.ts';
 import { replies } from '../../core/replies.ts';
 import { clientNetwork } from '../../core/site.ts';
@@ -182,7 +182,8 @@ export class Entrance {
     if (this.#noted.has(network) || this.#noted.size >= MAX_NOTED) return;
     this.#noted.add(network);
     // Nobody waits for it, and it never rejects.
-    void this.#fromStore(() => settings.ports.rates.add(TURNED_AWAY, network, TURNED_AWAY_MS), 0);
+    const key = turnedAwayKey(opening.client.address, this.#world.nowMs());
+    void this.#fromStore(() => settings.ports.rates.add(TURNED_AWAY, key, TURNED_AWAY_KEPT_MS), 0);
   }
 
   /** Found out once, when it matters for the first time. */

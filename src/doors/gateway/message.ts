@@ -4,7 +4,7 @@ import type { Session } from '../../engine/session.ts';
 import type { Reply } from '../../mail/reply.ts';
 import type { EndOfMessage } from '../../wire/smtp/events.ts';
 import { hostNameOf } from './identity.ts';
-import { addedFields, onward, readHeader } from './onward.ts';
+import { addedFields, onward, onwardHeader, readHeader } from './onward.ts';
 import type { BackendTransaction } from './transaction.ts';
 import type { GatewaySettings, GatewayWorld, IncomingContent } from './world.ts';
 
@@ -25,15 +25,17 @@ export async function deliver(
   if (event.bareNewline) return replies.bareNewline(id);
   if (event.headerTooLarge) return replies.headerTooLarge(protocolLimits.headerOctets);
   if (event.lineTooLong) return replies.lineTooLong(protocolLimits.textLineOctets);
-  const verdict = await session.endOfMessage({ sizeOctets: event.sizeOctets });
-  if (verdict.kind !== 'go-on') return verdict.reply;
   const message = await content?.finish();
   if (message === undefined || 'kind' in message) {
     world.trouble('the spool failed', message?.kind === 'failed' ? message.reason : 'disk full', id);
     return replies.storageFull();
   }
-  const header = await readHeader(message, protocolLimits.headerOctets, policy.site.hostName);
-  if (header.received > MAX_RECEIVED) return replies.mailLoop(id);
+  const header = await readHeader(message, protocolLimits.headerOctets);
+  const going = onwardHeader(header, policy.site.hostName);
+  if (going.received > MAX_RECEIVED) return replies.mailLoop(id);
+  const { sizeOctets } = event;
+  const verdict = await session.endOfMessage({ sizeOctets }, { header, content: message });
+  if (verdict.kind !== 'go-on') return verdict.reply;
   const added = addedFields({
     session: session.facts,
     transaction: session.transactionFacts,
@@ -42,7 +44,7 @@ export async function deliver(
     ...(await hostNameOf(session)),
     nowMs: world.nowMs(),
   });
-  const answer = await backend.send(onward(message, added, header));
+  const answer = await backend.send(onward(message, added, going));
   if (answer.kind === 'unreachable') {
     world.trouble('the backend did not take a message', answer.reason, id);
     return replies.backendUnreachable(id);

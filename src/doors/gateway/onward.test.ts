@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { MessageContent } from '../../core/delivery.ts';
 import type { SessionFacts, TransactionFacts } from '../../core/facts.ts';
-import { addedFields, onward, readHeader, type TraceFacts } from './onward.ts';
+import { addedFields, onward, onwardHeader, readHeader, type TraceFacts } from './onward.ts';
 import { cutBySizes, whole, type Cut } from '../../../test/feed.ts';
 
 const US = 'mx.example.org';
@@ -16,7 +16,7 @@ const contentOf = (text: string, cut: Cut = whole): MessageContent => {
 
 async function sentOn(text: string, cut: Cut = whole): Promise<string> {
   const content = contentOf(text, cut);
-  const out = onward(content, ADDED, await readHeader(content, 262_144, US));
+  const out = onward(content, ADDED, onwardHeader(await readHeader(content, 262_144), US));
   const pieces: Buffer[] = [];
   for await (const piece of out.chunks()) pieces.push(piece);
   const bytes = Buffer.concat(pieces);
@@ -120,12 +120,12 @@ describe('Received fields', () => {
   it('are counted in the header alone', async () => {
     const text =
       'Received: a\r\nRECEIVED: b\r\n\tReceived: folded\r\nX-Received: c\r\n\r\nReceived: body\r\n';
-    assert.equal((await readHeader(contentOf(text), 1000, US)).received, 2);
+    assert.equal(onwardHeader(await readHeader(contentOf(text), 1000), US).received, 2);
   });
 
   it('are read no further than the header may go', async () => {
     const text = 'Received: a\r\n'.repeat(1000);
-    const { received } = await readHeader(contentOf(text, cutBySizes([130])), 650, US);
+    const { received } = onwardHeader(await readHeader(contentOf(text, cutBySizes([130])), 650), US);
     assert.equal(received, 60);
   });
 });

@@ -1,7 +1,7 @@
 /** The message as it goes on: our fields on top, forged ones of our name taken out, every other octet as it came. */
 import type { MessageContent } from '../../core/delivery.ts';
 import type { SessionFacts, TransactionFacts } from '../../core/facts.ts';
-import { fieldValue, fields, headerEnd } from '../../mail/header.ts';
+import { fieldValue, fields, headerEnd, type Header } from '../../mail/header.ts';
 import { formatMailbox } from '../../mail/mailbox.ts';
 
 export interface OnwardHeader {
@@ -13,35 +13,38 @@ export interface OnwardHeader {
   readonly bodyOnly: boolean;
 }
 
-/**
- * Reads the header, at most `maxOctets` of it; what lies behind was refused already. Looks for Authentication-Results
- * that claim to be ours (RFC 8601 5) and for our own mark, X-Postern.
- */
-export async function readHeader(
-  content: MessageContent,
-  maxOctets: number,
-  hostName: string,
-): Promise<OnwardHeader> {
-  let head: Buffer = Buffer.alloc(0);
+/** Reads the header, at most `maxOctets` of it; what lies behind was refused already. */
+export async function readHeader(content: MessageContent, maxOctets: number): Promise<Header> {
+  let bytes: Buffer = Buffer.alloc(0);
   let end: number | undefined;
   for await (const chunk of content.chunks()) {
-    head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
-    end = headerEnd(head, head.length >= content.sizeOctets);
-    if (end !== undefined || head.length > maxOctets) break;
+    bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
+    end = headerEnd(bytes, bytes.length >= content.sizeOctets);
+    if (end !== undefined || bytes.length > maxOctets) break;
   }
+  end ??= bytes.length;
+  return { bytes, end, fields: [...fields(bytes, end)] };
+}
+
+/** Looks for Authentication-Results that claim to be ours (RFC 8601 5) and for our own mark, X-Postern. */
+export function onwardHeader({ bytes, end, fields: all }: Header, hostName: string): OnwardHeader {
   let received = 0;
   const forged: { start: number; end: number }[] = [];
-  for (const field of fields(head, end ?? head.length)) {
+  for (const field of all) {
     const name = field.name.toLowerCase();
     if (name === 'received') received++;
     else if (
       name === 'x-postern' ||
-      (name === 'authentication-results' && authservId(fieldValue(head, field)) === hostName)
+      (name === 'authentication-results' && authservId(fieldValue(bytes, field)) === hostName)
     ) {
       forged.push({ start: field.start, end: field.end });
     }
   }
-  return { received, forged, bodyOnly: end === 0 && !(head[0] === 13 && head[1] === 10) && head.length > 0 };
+  return {
+    received,
+    forged,
+    bodyOnly: end === 0 && !(bytes[0] === 13 && bytes[1] === 10) && bytes.length > 0,
+  };
 }
 
 /** The authserv-id, lower-case: the first word, comments passed over (RFC 8601 2.2). */
