@@ -62,8 +62,10 @@ export function parseNetwork(text: string): Network | BadNetwork {
   const ip = parseIp(address);
   if (ip === undefined)
     return bad(`"${clipped(text)}" is neither an address nor a network such as 192.0.2.0/24`);
+  // Most entries of long lists.
+  if (slash < 0) return { kind: 'network', base: ip, prefix: ip.family === 4 ? 32 : 128 };
   const written = address.includes(':') ? 128 : 32;
-  const digits = slash < 0 ? String(written) : text.slice(slash + 1);
+  const digits = text.slice(slash + 1);
   if (!/^(?:0|[1-9]\d{0,2})$/.test(digits) || Number(digits) > written) {
     return bad(`"${clipped(text)}" wants a prefix length from 0 to ${written} after the slash`);
   }

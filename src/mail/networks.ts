@@ -23,7 +23,10 @@ export function networkSet(texts: readonly string[]): NetworkSet {
     if (network.kind === 'bad') throw new Error(network.problem);
     networks.add(network, i);
   }
-  return networks.set();
+  const work = networks.collected();
+  let step = work.next();
+  while (step.done !== true) step = work.next();
+  return step.value;
 }
 
 /** For who has the networks one at a time: what is kept of each is its words. */
@@ -39,9 +42,10 @@ export class NetworkCollector {
     family.indices.push(index);
   }
 
-  set(): NetworkSet {
-    const v4 = rangesOf(this.#v4);
-    const v6 = rangesOf(this.#v6);
+  /** The set, in slices of a few milliseconds. */
+  *collected(): Generator<undefined, NetworkSet, undefined> {
+    const v4 = yield* rangesOf(this.#v4);
+    const v6 = yield* rangesOf(this.#v6);
     const size = v4.networks + v6.networks;
     const narrowest = (address: string): { ranges: Ranges; owner: number } | undefined => {
       if (size === 0) return undefined; // spares most sets the parsing
@@ -70,6 +74,8 @@ export class NetworkCollector {
 }
 
 const NOBODY = -1;
+/** Networks of a slice. */
+const SLICE = 16_384;
 
 /** Networks of one family, numbered as they came. */
 interface Collected {
@@ -92,10 +98,10 @@ interface Ranges {
   readonly indices: Uint32Array;
 }
 
-function rangesOf(collected: Collected): Ranges {
+function* rangesOf(collected: Collected): Generator<undefined, Ranges, undefined> {
   const { wordsEach } = collected;
-  const words = Uint32Array.from(collected.words);
-  const prefixes = Uint8Array.from(collected.prefixes);
+  const words = new Uint32Array(collected.words);
+  const prefixes = new Uint8Array(collected.prefixes);
   const lasts = words.map((w, i) => w | hostBits(prefixes[Math.floor(i / wordsEach)] ?? 0, i % wordsEach));
   const parents = new Int32Array(prefixes.length).fill(NOBODY);
   // A network starts a range and, where it ends, hands over to what is around it: two ranges each at the most.
@@ -116,7 +122,9 @@ function rangesOf(collected: Collected): Ranges {
     if (increment(lasts, from, wordsEach)) push(lasts, from, open.at(-1) ?? NOBODY);
   };
   let different = 0;
-  for (const network of sorted(words, prefixes, wordsEach)) {
+  let seen = 0;
+  for (const network of yield* sorted(words, prefixes, wordsEach)) {
+    if (++seen % SLICE === 0) yield;
     const from = network * wordsEach;
     let around = open.at(-1);
     while (around !== undefined && compareWords(lasts, around * wordsEach, words, from, wordsEach) < 0) {
@@ -140,7 +148,7 @@ function rangesOf(collected: Collected): Ranges {
     starts: starts.slice(0, count * wordsEach),
     owners: owners.slice(0, count),
     parents,
-    indices: Uint32Array.from(collected.indices),
+    indices: new Uint32Array(collected.indices),
   };
 }
 
@@ -148,12 +156,17 @@ function rangesOf(collected: Collected): Ranges {
  * The networks by first address, the wider before the narrower, of equal ones the last before the first. A radix sort,
  * octet by octet: one that compares takes a second for half a million.
  */
-function sorted(words: Uint32Array, prefixes: Uint8Array, wordsEach: number): Uint32Array {
+function* sorted(
+  words: Uint32Array,
+  prefixes: Uint8Array,
+  wordsEach: number,
+): Generator<undefined, Uint32Array, undefined> {
   let order = new Uint32Array(prefixes.length).map((_, i, { length }) => length - 1 - i);
   order = sortedBy(order, (n) => prefixes[n] ?? 0);
   for (let octet = 4 * wordsEach - 1; octet >= 0; octet--) {
     const word = octet >>> 2;
     const shift = 24 - 8 * (octet & 3);
+    yield;
     order = sortedBy(order, (n) => ((words[n * wordsEach + word] ?? 0) >>> shift) & 255);
   }
   return order;

@@ -7,6 +7,7 @@
  */
 import { spf, type SPFOptions, type SPFResult } from 'mailauth/lib/spf/index.js';
 import type { DnsAnswer, DnsPort, DnsRecords, DnsType } from '../core/ports.ts';
+import { shown } from './shown.ts';
 
 export const SPF_RESULTS = ['pass', 'fail', 'softfail', 'neutral', 'none', 'permerror', 'temperror'] as const;
 export type SpfResult = (typeof SPF_RESULTS)[number];
@@ -29,6 +30,8 @@ export interface SpfOutcome {
   readonly voidLookups: number;
   /** The domain's own record, where it has one. */
   readonly record?: string;
+  /** A record that was read on the way, included ones among them, permits everybody or nearly so. */
+  readonly permitsTheWorld?: true;
   /** What is wrong, of permerror and temperror. */
   readonly problem?: string;
   /** What the domain says to those it fails (`exp=`): a stranger's text. */
@@ -51,6 +54,7 @@ export async function checkHost(
   signal: AbortSignal,
 ): Promise<SpfOutcome> {
   const { client, sender, helo, receiver } = question;
+  const seen = { worldwide: false };
   const found = await spf({
     sender: sender ?? '',
     ip: client,
@@ -59,7 +63,7 @@ export async function checkHost(
     strict: true,
     maxResolveCount: MAX_LOOKUPS,
     maxVoidCount: MAX_VOID_LOOKUPS,
-    resolver: mailauthResolver(dns, signal),
+    resolver: mailauthResolver(dns, signal, seen),
   });
   const { status, rr: record, lookups } = found;
   const result = SPF_RESULTS.find((r) => r === status.result) ?? 'temperror';
@@ -72,10 +76,15 @@ export async function checkHost(
     lookups: lookups?.count ?? 0,
     voidLookups: lookups?.void ?? 0,
     ...(record === undefined ? {} : { record: shown(record, MAX_RECORD_KEPT) }),
+    ...(seen.worldwide ? { permitsTheWorld: true } : {}),
     ...(problem === '' ? {} : { problem }),
     ...(explanation === '' ? {} : { explanation }),
   };
 }
+
+// `all` that passes, networks so wide that two or a few of them are the Internet, a name that exists whoever asks.
+const PERMITS_THE_WORLD =
+  /(?:^| )\+?(?:all|ip4:[0-9.]+\/[0-7]|ip6:[0-9a-f:.]+\/(?:[0-9]|1[0-5])|(?:a|mx)(?::[^ /]*)?(?:\/[0-7](?:\/\/[0-9]+)?|(?:\/[0-9]+)?\/\/(?:[0-9]|1[0-5]))|exists:[^% ]+)(?: |$)/i;
 
 /** A failure as mailauth reads it: a code of `node:dns`, or a result that ends the evaluation. */
 class SpfTrouble extends Error {
@@ -90,7 +99,11 @@ class SpfTrouble extends Error {
 }
 
 /** Our DNS port in the form of `dns.promises.resolve`. */
-function mailauthResolver(dns: DnsPort, signal: AbortSignal): NonNullable<SPFOptions['resolver']> {
+function mailauthResolver(
+  dns: DnsPort,
+  signal: AbortSignal,
+  seen: { worldwide: boolean },
+): NonNullable<SPFOptions['resolver']> {
   const resolve = async (name: string, type: string): Promise<unknown[]> => {
     switch (type) {
       case 'TXT': {
@@ -99,6 +112,7 @@ function mailauthResolver(dns: DnsPort, signal: AbortSignal): NonNullable<SPFOpt
         if (spfOnes.some((text) => text.length > MAX_RECORD_OCTETS)) {
           throw new SpfTrouble('ETOOLONG', 'the record is too long', 'permerror');
         }
+        seen.worldwide ||= spfOnes.some((text) => PERMITS_THE_WORLD.test(text));
         return texts.filter((text) => text.length <= MAX_RECORD_OCTETS).map((text) => [text]);
       }
       case 'MX':
@@ -145,12 +159,4 @@ function problemIn({ status, 'envelope-from': sender = '' }: SPFResult): string 
   const before = ` during lookup of ${sender}: `;
   const at = status.comment?.indexOf(before) ?? -1;
   return at === -1 ? '' : shown(status.comment?.slice(at + before.length) ?? '', MAX_PROBLEM_KEPT);
-}
-
-/** Strangers' text for replies, logs and the journal: printable ASCII, one line, cut, without the dot at its end. */
-function shown(text: string, maxLength: number): string {
-  const clean = text.slice(0, maxLength).replace(/[^\x20-\x7e]/g, '?');
-  let end = clean.length;
-  while (end > 0 && ' .'.includes(clean.charAt(end - 1))) end -= 1;
-  return clean.slice(0, end).trimStart();
 }
