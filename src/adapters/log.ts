@@ -44,6 +44,8 @@ type Lines = Omit<Log, 'reformat'>;
 export interface Output {
   write(text: string): unknown;
   readonly isTTY?: boolean;
+  /** Octets that are written and not read yet. */
+  readonly writableLength?: number;
 }
 
 export function createLog(format: LogFormat, output: Output = gathered(process.stdout)): Log {
@@ -161,7 +163,11 @@ function jsonLog(output: Output): Lines {
   };
   const lines: Logger = pino(options, { write: (line: string) => void output.write(line) });
   return {
-    decision: (d) => lines.info({ msg: 'decision', ...decisionLine(d) }),
+    // As pino would write it: one for every session, it has to cost no more than its text.
+    decision: (d) =>
+      void output.write(
+        `{"level":"info"${isoTime()},"msg":"decision",${JSON.stringify(decisionLine(d)).slice(1)}\n`,
+      ),
     listening: (door, host, port) => lines.info({ msg: 'listening', door, address: socketText(host, port) }),
     trouble: (what, error, id) =>
       lines.error({

@@ -41,6 +41,7 @@ function world(...answers: BackendAnswer[]) {
       '30 a.example',
       '40 b.example',
     ],
+    'any.example.net MX': '10 mx1.example.net',
     'bare.example A': '192.0.2.1',
     'null.example MX': '0 .',
   });
@@ -307,6 +308,8 @@ describe('callout', () => {
     assert.equal((await finding(w, 'a@example.net', settings)).code, 'no-mailbox');
     assert.equal((await finding(w, 'a@bare.example', settings)).code, 'no-mailbox');
     assert.equal(w.asked.length, 4);
+    // Nor does it get more by names that its owner makes up.
+    assert.equal((await finding(w, 'a@any.example.net', settings)).code, 'limited');
     w.pass(600_000);
     assert.equal((await finding(w, 'f@example.net', settings)).code, 'no-mailbox');
   });

@@ -5,6 +5,7 @@ import type { Finding } from '../core/finding.ts';
 import type { BackendAnswer, DnsPort, Ports } from '../core/ports.ts';
 import { count, duration } from '../core/settings.ts';
 import { isOurDomain } from '../core/site.ts';
+import { organizationalDomain } from '../mail/domain.ts';
 import { formatMailbox, mailboxKey, type Mailbox } from '../mail/mailbox.ts';
 import type { Reply } from '../mail/reply.ts';
 
@@ -66,7 +67,12 @@ export const callout = defineCheck({
     good_kept: duration('7d', '1h', '90d', 'How long an address that was taken is not asked about again.'),
     bad_kept: duration('2h', '1m', '7d', 'How long a refusal stands without asking again.'),
     domain_kept: duration('7d', '1h', '90d', 'How long it is remembered whether a domain takes any address.'),
-    per_domain: count(20, 1, 10_000, 'How often one domain is asked at most within `per_domain_window`.'),
+    per_domain: count(
+      20,
+      1,
+      10_000,
+      'How often one domain, with all below it, is asked at most within `per_domain_window`.',
+    ),
     per_domain_window: duration('1h', '1m', '1d', 'The time that `per_domain` counts in.'),
   }),
   defaults: {
@@ -99,7 +105,12 @@ export const callout = defineCheck({
 
     const found = await hostsOf(ports.dns, sender.domain, site.hostName, signal);
     if (!('hosts' in found)) return found;
-    const asked = await ports.rates.add(ASKED, sender.domain, settings.per_domain_window);
+    // Names below a domain are its owner's to make up, without end, and their MX records may name anybody's server.
+    const asked = await ports.rates.add(
+      ASKED,
+      organizationalDomain(sender.domain),
+      settings.per_domain_window,
+    );
     if (asked > settings.per_domain) return { skipped: 'limited' };
     const stranger = { local: strangerFor(transaction.id), domain: sender.domain };
     const answers = await ports.callout.ask(

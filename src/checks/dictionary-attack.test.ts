@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { emptyPorts, factsOf, site } from '../../test/fakes/ask.ts';
 import { checkSchema } from '../config/checks.ts';
-import { BOUNCED_GUESSES, GUESSES } from '../core/charges.ts';
+import { BOUNCED_GUESSES, GUESSES, REACHED } from '../core/charges.ts';
 import type { Json } from '../core/check.ts';
 import { NO_CLUES } from '../core/clues.ts';
 import type { Facts } from '../core/facts.ts';
@@ -16,6 +16,8 @@ interface Situation {
   /** All recipients of the session up to the last unknown one. */
   readonly asked?: number;
   readonly network?: number;
+  /** Recipients of the network that got their mail. */
+  readonly reached?: number;
   /** Of the null sender. */
   readonly bounced?: number;
   readonly from?: string;
@@ -34,7 +36,7 @@ async function judge(s: Situation, settings: Record<string, unknown> = {}, clien
       add: () => assert.fail('the engine counts'),
       count: (space, key) => {
         counted.push(`${space} ${key}`);
-        return (space === GUESSES ? s.network : space === BOUNCED_GUESSES ? s.bounced : undefined) ?? 0;
+        return { [GUESSES]: s.network, [BOUNCED_GUESSES]: s.bounced, [REACHED]: s.reached }[space] ?? 0;
       },
     },
     standing: {
@@ -74,6 +76,8 @@ describe('dictionary-attack', () => {
     ['one more unknown than known', { session: 10, asked: 19 }, 'session'],
     ['one below the limit of a network', { network: 19 }, 'few'],
     ['at the limit of a network', { network: 20 }, 'network'],
+    ['of a network, with less than half as many that got their mail', { network: 20, reached: 9 }, 'network'],
+    ['of a network, with half as many that got their mail', { network: 20, reached: 10 }, 'mixed'],
     ['in good standing, at the limits', { session: 5, network: 20, standing: GOOD }, 'few'],
     [
       'in good standing, one below four times the limits',
@@ -111,8 +115,8 @@ describe('dictionary-attack', () => {
     );
   });
 
-  it('convicts, but nobody for bounces: those it defers', () => {
+  it('convicts, but nobody for bounces or for what is mixed: those it defers', () => {
     assert.deepEqual(dictionaryAttack.charges, { session: 'conviction', network: 'conviction' });
-    assert.deepEqual(dictionaryAttack.defaults.actions, { bounces: 'defer' });
+    assert.deepEqual(dictionaryAttack.defaults.actions, { bounces: 'defer', mixed: 'defer' });
   });
 });

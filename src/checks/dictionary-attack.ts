@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { after } from '../core/after.ts';
-import { BOUNCED_GUESSES, GUESSES } from '../core/charges.ts';
+import { BOUNCED_GUESSES, GUESSES, REACHED } from '../core/charges.ts';
 import { defineCheck } from '../core/check.ts';
 import type { Finding } from '../core/finding.ts';
 import { count, duration } from '../core/settings.ts';
@@ -14,6 +14,8 @@ type Evidence = {
   readonly asked: number;
   /** Unknown recipients lately asked for by the client's network, with a sender or with the null sender as this transaction has. */
   readonly network: number;
+  /** Recipients that got a message from it meanwhile. */
+  readonly reached: number;
   readonly standing: 'good' | 'unknown' | 'bad';
 };
 
@@ -33,6 +35,7 @@ export const dictionaryAttack = defineCheck({
     few: 'few unknown recipients were asked for, or none',
     session: 'too many unknown recipients in this session, and more of them than of others',
     network: 'too many unknown recipients from this network lately',
+    mixed: 'too many unknown recipients from this network lately, but half as many or more got their mail',
     bounces: 'too many unknown recipients from this network lately, all of them from the null sender',
   },
   settings: z.strictObject({
@@ -45,7 +48,7 @@ export const dictionaryAttack = defineCheck({
     on_temperror: 'go-on',
     weight: 5,
     refuse_at: 'rcpt',
-    actions: { bounces: 'defer' },
+    actions: { bounces: 'defer', mixed: 'defer' },
   },
   lifted: 'by-any',
   charges: { session: 'conviction', network: 'conviction' },
@@ -53,15 +56,17 @@ export const dictionaryAttack = defineCheck({
     const key = clientNetwork(site, session.client.address);
     const space = transaction.reversePath === null ? BOUNCED_GUESSES : GUESSES;
     return after(rates.count(space, key), (network) => {
-      const here = { session: session.guesses ?? 0, asked: session.asked ?? 0, network };
+      const here = { session: session.guesses ?? 0, asked: session.asked ?? 0, network, reached: 0 };
       // Most clients never guessed: their standing need not be asked for.
       if (here.session === 0 && network === 0) return { ...here, standing: 'unknown' as const };
-      return after(standing.of(key), (of): Evidence => ({ ...here, standing: standingKind(of) }));
+      return after(rates.count(REACHED, key), (reached) =>
+        after(standing.of(key), (of): Evidence => ({ ...here, reached, standing: standingKind(of) })),
+      );
     });
   },
   judge(
     { session, transaction },
-    { session: guesses, asked, network, standing }: Evidence,
+    { session: guesses, asked, network, reached, standing }: Evidence,
     { per_session, per_network },
   ): readonly Finding[] {
     const { address } = session.client;
@@ -74,7 +79,9 @@ export const dictionaryAttack = defineCheck({
     }
     if (network >= per_network * times) {
       const text = `${address} and its network asked for ${network} recipients lately that do not exist`;
-      return [{ result: 'fail', code: isBounce ? 'bounces' : 'network', text, enhanced: '5.7.1' }];
+      // A service that writes to whatever address a stranger enters into its forms is no guesser: it waits until there are fewer.
+      const code = isBounce ? 'bounces' : reached * 2 >= network ? 'mixed' : 'network';
+      return [{ result: 'fail', code, text, enhanced: '5.7.1' }];
     }
     return [{ result: 'pass', code: 'few', text: `${address} asked for few recipients that do not exist` }];
   },

@@ -7,21 +7,46 @@ import { fcrdns } from './fcrdns.ts';
 
 const PTR = '7.2.0.192.in-addr.arpa PTR';
 
+const said = (result: string, comment?: string) => ({
+  authentication: [
+    {
+      method: 'iprev',
+      result,
+      ...(comment === undefined ? {} : { comment }),
+      properties: { 'policy.iprev': '192.0.2.7' },
+    },
+  ],
+});
+
 describe('fcrdns', () => {
   const temperror = {
     result: 'temperror',
     code: 'temperror',
     text: 'the reverse DNS of 192.0.2.7 could not be looked up',
     enhanced: '5.4.3',
+    ...said('temperror'),
   };
-  const noPtr = { result: 'fail', code: 'no-ptr', text: '192.0.2.7 has no reverse DNS', enhanced: '5.7.25' };
+  const noPtr = {
+    result: 'fail',
+    code: 'no-ptr',
+    text: '192.0.2.7 has no reverse DNS',
+    enhanced: '5.7.25',
+    ...said('permerror'),
+  };
   const mismatch = {
     result: 'fail',
     code: 'mismatch',
     text: '192.0.2.7 has no matching reverse DNS',
     enhanced: '5.7.25',
+    ...said('fail'),
   };
-  const ok = { result: 'pass', code: 'ok', text: '192.0.2.7 is mail.example', domain: 'mail.example' };
+  const ok = {
+    result: 'pass',
+    code: 'ok',
+    text: '192.0.2.7 is mail.example',
+    domain: 'mail.example',
+    ...said('pass', 'mail.example'),
+  };
   const good = { [PTR]: 'mail.example', 'mail.example A': '192.0.2.7' };
   const cases: [what: string, zone: ZoneRecords, troubles: Record<string, FakeTrouble>, finding: object][] = [
     ['confirmed', good, {}, ok],

@@ -78,6 +78,13 @@ describe('greylist', () => {
         'network',
       ],
       [
+        'its network, where the name is one of a pool and the check for that is off',
+        '192.0.2.7',
+        { name: '192-0-2-7.dsl.b.example' },
+        '192.0.2.0/24',
+        'network',
+      ],
+      [
         'SPF, although the name is one of a pool',
         '192.0.2.7',
         { spf: 'a.example', name: 'vm7.b.example', generic: true },

@@ -14,6 +14,7 @@ import { standingKind, type ClientStanding } from '../core/standing.ts';
 import { isDomainName, organizationalDomain } from '../mail/domain.ts';
 import { formatNetwork, networkAround, parseIp, parseNetwork } from '../mail/ip.ts';
 import { networkSet, type NetworkSet } from '../mail/networks.ts';
+import { ruleFor } from './generic-rdns.ts';
 import { BROKEN_SERVERS } from './greylist.broken.ts';
 
 export const MODES = ['suspicion', 'classic', 'seed-only'] as const;
@@ -115,8 +116,13 @@ interface Client {
  * provider's own SPF record permits all its customers.
  */
 export function clientOf(address: string, clues: Clues, settings: GreylistingSettings): Client {
-  const isPool = clues.found('generic-rdns').some(({ result }) => result === 'fail');
   const confirmed = vouched(clues, 'fcrdns');
+  const generic = clues.found('generic-rdns');
+  // Where that check is off its rules hold here all the same: else all lines of a provider would be one client.
+  const isPool =
+    generic.length > 0
+      ? generic.some(({ result }) => result === 'fail')
+      : confirmed !== undefined && ruleFor(confirmed, address)?.kind === 'generic';
   const permitted = vouched(clues, 'spf');
   const isPoolOfSender =
     isPool &&

@@ -98,6 +98,12 @@ describe('helo-dns', () => {
     });
   }
 
+  it('asks no more than it takes to find the client', async () => {
+    const dns = fakeResolver({ [`${NAME} A`]: '192.0.2.7' });
+    await ask(heloDns, { helo: NAME }, { dns });
+    assert.deepEqual(dns.asked, [`${NAME} A`]);
+  });
+
   it('keeps a bounded number of addresses, and compares all', async () => {
     const many = Array.from({ length: 30 }, (_, i) => `192.0.2.${100 + i}`);
     const dns = fakeResolver({ [`${NAME} A`]: [...many, '192.0.2.7'] });

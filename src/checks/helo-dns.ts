@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineCheck } from '../core/check.ts';
 import type { Finding } from '../core/finding.ts';
+import type { DnsAnswer } from '../core/ports.ts';
 import { isFqdn, organizationalDomain } from '../mail/domain.ts';
 import {
   confirmedNames,
@@ -14,7 +15,8 @@ import {
 interface Evidence {
   /** A name that DNS can be asked for; otherwise nothing was asked. */
   readonly asked: boolean;
-  readonly forward: { readonly A: AnswerKind; readonly AAAA: AnswerKind };
+  /** Absent: not asked, because the client's address was found among those of its own family. */
+  readonly forward: { readonly A?: AnswerKind; readonly AAAA?: AnswerKind };
   /** The name's addresses, the first ones. */
   readonly addresses: readonly string[];
   /** The client is among all of them. */
@@ -44,18 +46,23 @@ export const heloDns = defineCheck({
   gather: async ({ session }, ports, _settings, signal): Promise<Evidence> => {
     const name = askedName(session.helo.name);
     const client = session.client.address;
-    if (name === undefined) {
-      return { asked: false, forward: { A: 'nxdomain', AAAA: 'nxdomain' }, addresses: [], hasClient: false };
+    if (name === undefined) return { asked: false, forward: {}, addresses: [], hasClient: false };
+    const [own, other] = client.includes(':') ? (['AAAA', 'A'] as const) : (['A', 'AAAA'] as const);
+    const first = await ports.dns.resolve(name, own, signal);
+    const found = addressesIn(first);
+    // Most clients that have a name are told by it: the other questions are for the rest.
+    if (hasAddress(found, client)) {
+      const addresses = found.slice(0, MAX_ADDRESSES_KEPT);
+      return { asked: true, forward: { [own]: first.kind }, addresses, hasClient: true };
     }
-    const [a, aaaa, reverse] = await Promise.all([
-      ports.dns.resolve(name, 'A', signal),
-      ports.dns.resolve(name, 'AAAA', signal),
+    const [second, reverse] = await Promise.all([
+      ports.dns.resolve(name, other, signal),
       iprev(ports.dns, client, signal),
     ]);
-    const all = [a, aaaa].flatMap((answer) => (answer.kind === 'found' ? answer.records : []));
+    const all = [...found, ...addressesIn(second)];
     return {
       asked: true,
-      forward: { A: a.kind, AAAA: aaaa.kind },
+      forward: { [own]: first.kind, [other]: second.kind },
       addresses: all.slice(0, MAX_ADDRESSES_KEPT),
       hasClient: hasAddress(all, client),
       reverse,
@@ -89,6 +96,9 @@ const fail = (code: string, text: string): readonly Finding[] => [
 const open = (name: string): readonly Finding[] => [
   { result: 'temperror', code: 'temperror', text: `HELO ${name} could not be looked up`, enhanced: '5.4.3' },
 ];
+
+const addressesIn = (answer: DnsAnswer<string>): readonly string[] =>
+  answer.kind === 'found' ? answer.records : [];
 
 function askedName(said: string): string | undefined {
   const name = said.toLowerCase().replace(/\.$/, '');

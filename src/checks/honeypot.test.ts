@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { emptyPorts, factsOf, site } from '../../test/fakes/ask.ts';
 import { checkSchema } from '../config/checks.ts';
-import { TURNED_AWAY, UNSETTLED } from '../core/charges.ts';
+import { TURNED_AWAY, turnedAwayKey, turnedAwayKeys, UNSETTLED } from '../core/charges.ts';
 import type { Json } from '../core/check.ts';
 import { NO_CLUES } from '../core/clues.ts';
 import { lifts, treatmentOf } from '../core/exemption.ts';
@@ -32,7 +32,7 @@ async function judge({ role, unsettled, turnedAway = 0 }: Situation) {
       add: () => assert.fail('the engine counts'),
       count: (space, key) => {
         asked.push(`${space} ${key}`);
-        return turnedAway;
+        return key === turnedAwayKey('192.0.2.7', facts.session.startedAtMs) ? turnedAway : 0;
       },
     },
   };
@@ -60,10 +60,23 @@ describe('honeypot', () => {
       assert.deepEqual([finding.result, finding.code], [result, code]);
     });
 
+  // A count by the hour that begins with its first event would have a moment each hour in which nobody was turned away.
+  it('knows for an hour whom the front door turned away, whenever that was, and its neighbours', () => {
+    const hourMs = 3_600_000;
+    for (let at = 0; at < 2 * hourMs; at += hourMs / 8) {
+      const key = turnedAwayKey('192.0.2.7', at);
+      for (const laterMs of [-1000, 0, hourMs / 2, hourMs - 1])
+        assert.ok(turnedAwayKeys('192.0.2.200', at + laterMs).includes(key), `${at} and ${laterMs}`);
+      assert.ok(!turnedAwayKeys('192.0.2.7', at + 2 * hourMs).includes(key));
+      assert.ok(!turnedAwayKeys('198.51.100.7', at).includes(key));
+    }
+  });
+
   it('asks at its own listeners only', async () => {
     assert.deepEqual((await judge({})).asked, []);
     const { asked } = await judge(here);
-    assert.deepEqual(asked, [`${UNSETTLED.space} ${UNSETTLED.key}`, `${TURNED_AWAY} 192.0.2.7`]);
+    assert.equal(asked.filter((what) => what === `${UNSETTLED.space} ${UNSETTLED.key}`).length, 1);
+    assert.equal(asked.filter((what) => what.startsWith(`${TURNED_AWAY} 192.0.2.0/24 `)).length, 3);
   });
 
   it('defers, also postmaster, and does not give its name away', async () => {

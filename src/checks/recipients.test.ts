@@ -84,6 +84,16 @@ describe('recipients', () => {
     assert.equal(findings[0]!.text, 'the mailbox server says of <user@example.org>: No such user');
   });
 
+  it('refuses what the backend refuses, also where that cannot be remembered', async () => {
+    const { ports } = portsOf(says(550, '5.1.1', 'No such user'));
+    const full = () => {
+      throw new Error('database or disk is full');
+    };
+    const store = { ...ports.store!, remember: full };
+    const { findings } = await ask(recipients, { from, to: 'u@example.org' }, { ...ports, store });
+    assert.deepEqual([findings[0]?.result, findings[0]?.code], ['fail', 'unknown']);
+  });
+
   it('remembers a refusal of the mailbox', async () => {
     const { ports, kept, asked } = portsOf(says(550, '5.1.1', 'No such user'));
     await ask(recipients, { from, to: 'User@example.org' }, ports, { unknown_kept: '5m' });

@@ -60,8 +60,13 @@ export const recipients = defineCheck({
       return { backend, acceptsAll: await isAcceptAll(ports.store, mailbox.domain) };
     // Only what the backend says of the mailbox itself is kept: were a refusal of the sender or of the client kept as one of
     // the recipient, a stranger could have a mailbox refused for everybody.
-    if (backend.of === undefined && saysUnknown(backend.reply))
-      await rememberRefusal(ports.store, mailbox, backend.reply, unknown_kept);
+    if (backend.of === undefined && saysUnknown(backend.reply)) {
+      try {
+        await rememberRefusal(ports.store, mailbox, backend.reply, unknown_kept);
+      } catch {
+        // The backend is asked again the next time: a store that is ill makes of its no nothing temporary.
+      }
+    }
     return { backend, acceptsAll: false };
   },
   judge({ recipient }, { backend, acceptsAll }): readonly Finding[] {

@@ -41,7 +41,8 @@ describe('short-term-block', () => {
     [
       'convicted: why, until when, and on what evidence',
       {},
-      '192.0.2.7 is blocked until 2026-11-21 08:30 UTC: <old@example.org> is no mailbox here (id K7Q2MX4D)',
+      // Which address it was is for the operator alone.
+      '192.0.2.7 is blocked until 2026-11-21 08:30 UTC: an address is no mailbox here (id K7Q2MX4D)',
     ],
     [
       'a network that the operator blocked',

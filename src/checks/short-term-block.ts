@@ -43,7 +43,7 @@ export const shortTermBlock = defineCheck({
     const whom = block.network === address ? address : `${address} (in ${plain(block.network)})`;
     const by = block.evidence === '' ? 'by the operator ' : '';
     const evidence = block.evidence === '' ? '' : ` (id ${plain(block.evidence)})`;
-    const text = `${whom} is blocked ${by}until ${utc(block.endsMs)}: ${plain(block.reason)}${evidence}`;
+    const text = `${whom} is blocked ${by}until ${utc(block.endsMs)}: ${plain(unnamed(block.reason))}${evidence}`;
     // RFC 5321 3.1: at the greeting a refusal is a 554, and this one may be given there.
     return [{ result: 'fail', code: 'blocked', text, enhanced: '5.7.1', replyCode: 554 }];
   },
@@ -64,6 +64,9 @@ function utc(endsMs: number): string {
   const ms = Number.isFinite(minutes) ? Math.min(Math.max(minutes, 0), LAST_DATE_MS) : LAST_DATE_MS;
   return `${new Date(ms).toISOString().replace('T', ' ').slice(0, -':00.000Z'.length)} UTC`;
 }
+
+/** Addresses are in the list and in the evidence. Whoever is blocked is not told which one was the trap, nor whom his neighbour wrote to. */
+const unnamed = (reason: string): string => reason.replace(/<[^<>]*>/g, 'an address');
 
 const MAX_TEXT = 150;
 

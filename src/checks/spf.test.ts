@@ -8,6 +8,11 @@ import type { DnsAnswer, DnsPort } from '../core/ports.ts';
 import { spf } from './spf.ts';
 
 const zone = (record: string) => ({ 'a.example TXT': record });
+const around = (record: string) => ({
+  ...zone(record),
+  'h.example A': '198.51.100.9',
+  'all.example TXT': 'v=spf1 +all',
+});
 const from = 'joe@a.example';
 
 describe('spf', () => {
@@ -42,8 +47,11 @@ describe('spf', () => {
     it(`${code}: ${record}`, async () => {
       const { findings } = await ask(spf, { from, helo: 'h.example' }, { dns: fakeResolver(zone(record)) });
       const vouched = code === 'pass' ? { domain: 'a.example' } : {};
+      const comment = code === 'permerror' ? { comment: 'Unknown mechanism "al"' } : {};
+      const properties = { 'smtp.mailfrom': 'joe@a.example' };
+      const authentication = [{ method: 'spf', result: code, ...comment, properties }];
       assert.deepEqual(findings, [
-        { result, code, text, ...(enhanced === undefined ? {} : { enhanced }), ...vouched },
+        { result, code, text, ...(enhanced === undefined ? {} : { enhanced }), ...vouched, authentication },
       ]);
     });
   }
@@ -57,10 +65,20 @@ describe('spf', () => {
     ['v=spf1 mx all', { from, helo: 'h.example' }, undefined],
     ['v=spf1 ip4:0.0.0.0/1 ip4:128.0.0.0/1 -all', { from, helo: 'h.example' }, undefined],
     ['v=spf1 ip4:192.0.2.7 ip6:::/0 -all', { from, helo: 'h.example' }, undefined],
+    ['v=spf1 a:h.example/0 -all', { from, helo: 'h.example' }, undefined],
+    ['v=spf1 ip4:192.0.2.7 a//8 mx/24//0 -all', { from, helo: 'h.example' }, undefined],
+    ['v=spf1 exists:h.example -all', { from, helo: 'h.example' }, undefined],
+    ['v=spf1 include:all.example -all', { from, helo: 'h.example' }, undefined],
+    ['v=spf1 redirect=all.example', { from, helo: 'h.example' }, undefined],
+    [
+      'v=spf1 ip4:192.0.2.7 exists:%{i}.h.example a/24 mx/28//64 -all',
+      { from, helo: 'h.example' },
+      'a.example',
+    ],
   ];
   for (const [record, said, domain] of vouching) {
     it(`${record} vouches for ${domain ?? 'nobody'} (${said.from})`, async () => {
-      const [finding] = (await ask(spf, said, { dns: fakeResolver(zone(record)) })).findings;
+      const [finding] = (await ask(spf, said, { dns: fakeResolver(around(record)) })).findings;
       assert.deepEqual([finding?.result, finding?.domain], ['pass', domain]);
     });
   }
@@ -82,6 +100,17 @@ describe('spf', () => {
     const text =
       '192.0.2.7 is not permitted by the SPF record of a.example (a.example says: see a.example/why)';
     assert.equal(findings[0]?.text, text);
+  });
+
+  it('says in the header whose name was asked about', async () => {
+    const dns = fakeResolver({ 'h.example TXT': 'v=spf1 +all', 'a.example TXT': 'v=spf1 -all' });
+    const said = async (sender: string) =>
+      (await ask(spf, { from: sender, helo: 'h.example' }, { dns }, { ask_helo: true })).findings[0]
+        ?.authentication;
+    const byHelo = { method: 'spf', result: 'pass', properties: { 'smtp.helo': 'h.example' } };
+    assert.deepEqual(await said('<>'), [byHelo]);
+    const byMailFrom = { method: 'spf', result: 'fail', properties: { 'smtp.mailfrom': '"j e"@a.example' } };
+    assert.deepEqual(await said('j e@a.example'), [byMailFrom, byHelo]);
   });
 
   it('judges the null sender by its HELO name', async () => {

@@ -2,7 +2,9 @@ import { z } from 'zod';
 import { defineCheck } from '../core/check.ts';
 import type { Finding } from '../core/finding.ts';
 import { flag } from '../core/settings.ts';
+import type { AuthenticationResult } from '../mail/authentication-results.ts';
 import { contains, parseIp, parseNetwork, type Network } from '../mail/ip.ts';
+import { formatMailbox } from '../mail/mailbox.ts';
 import { checkHost, type SpfOutcome } from '../msgauth/spf.ts';
 
 export interface SpfEvidence {
@@ -76,69 +78,77 @@ export const spf = defineCheck({
     ]);
     return { judged, ...(helo === undefined ? {} : { helo }) };
   },
-  judge: ({ session }, { judged }, { forwarders }): readonly Finding[] => {
-    const client = session.client.address;
-    const { result, problem, explanation } = judged;
-    const domain = clipped(judged.domain);
-    const ip = parseIp(client);
-    if (result !== 'pass' && ip !== undefined && forwarders.some((network) => contains(network, ip))) {
-      const text = `${client} forwards for us; SPF of ${domain} says ${result}`;
-      return [{ result: 'none', code: 'forwarded', text }];
-    }
-    const why = problem === undefined ? '' : `: ${problem}`;
-    switch (result) {
-      case 'pass': {
-        const text = `the SPF record of ${domain} permits ${client}`;
-        return [{ result, code: 'pass', text, ...(vouches(judged) ? { domain: judged.domain } : {}) }];
-      }
-      case 'fail': {
-        // RFC 7208 6.2: whose words these are has to be plain.
-        const says = explanation === undefined ? '' : ` (${domain} says: ${explanation})`;
-        const text = `${client} is not permitted by the SPF record of ${domain}${says}`;
-        // RFC 7372 3.2: X.7.23, SPF validation failed.
-        return [{ result, code: 'fail', text, enhanced: '5.7.23' }];
-      }
-      case 'softfail': {
-        const text = `${client} is probably not permitted by the SPF record of ${domain}`;
-        return [{ result: 'fail', code: 'softfail', text, enhanced: '5.7.23' }];
-      }
-      case 'neutral':
-        return [
-          { result: 'none', code: 'neutral', text: `the SPF record of ${domain} is neutral on ${client}` },
-        ];
-      case 'none':
-        return [{ result: 'none', code: 'none', text: `${domain} has no SPF record` }];
-      case 'permerror':
-        // RFC 7372 3.2: X.7.24, SPF validation error, of either kind.
-        return [
-          {
-            result: 'fail',
-            code: 'permerror',
-            text: `the SPF record of ${domain} is broken${why}`,
-            enhanced: '5.7.24',
-          },
-        ];
-      case 'temperror':
-        return [
-          {
-            result: 'temperror',
-            code: 'temperror',
-            text: `the SPF record of ${domain} could not be looked up${why}`,
-            enhanced: '5.7.24',
-          },
-        ];
-      default:
-        return result satisfies never;
-    }
+  judge: ({ session, transaction }, { judged, helo }, { forwarders }): readonly Finding[] => {
+    const finding = findingOf(session.client.address, judged, forwarders);
+    const path = transaction.reversePath;
+    const mailFrom = path === null ? '' : formatMailbox(path);
+    const authentication = [judged, ...(helo === undefined ? [] : [helo])].map((o) => resultOf(o, mailFrom));
+    return [{ ...finding, authentication }];
   },
 });
 
-// `all` that passes, or networks so wide that two or a few of them are the Internet.
-const PERMITS_THE_WORLD = /(?:^| )\+?(?:all|ip4:[0-9.]+\/[0-7]|ip6:[0-9a-f:.]+\/(?:[0-9]|1[0-5]))(?: |$)/i;
+function findingOf(client: string, judged: SpfOutcome, forwarders: readonly Network[]): Finding {
+  const { result, problem, explanation } = judged;
+  const domain = clipped(judged.domain);
+  const ip = parseIp(client);
+  if (result !== 'pass' && ip !== undefined && forwarders.some((network) => contains(network, ip))) {
+    const text = `${client} forwards for us; SPF of ${domain} says ${result}`;
+    return { result: 'none', code: 'forwarded', text };
+  }
+  const why = problem === undefined ? '' : `: ${problem}`;
+  switch (result) {
+    case 'pass': {
+      const text = `the SPF record of ${domain} permits ${client}`;
+      return { result, code: 'pass', text, ...(vouches(judged) ? { domain: judged.domain } : {}) };
+    }
+    case 'fail': {
+      // RFC 7208 6.2: whose words these are has to be plain.
+      const says = explanation === undefined ? '' : ` (${domain} says: ${explanation})`;
+      const text = `${client} is not permitted by the SPF record of ${domain}${says}`;
+      // RFC 7372 3.2: X.7.23, SPF validation failed.
+      return { result, code: 'fail', text, enhanced: '5.7.23' };
+    }
+    case 'softfail': {
+      const text = `${client} is probably not permitted by the SPF record of ${domain}`;
+      return { result: 'fail', code: 'softfail', text, enhanced: '5.7.23' };
+    }
+    case 'neutral':
+      return { result: 'none', code: 'neutral', text: `the SPF record of ${domain} is neutral on ${client}` };
+    case 'none':
+      return { result: 'none', code: 'none', text: `${domain} has no SPF record` };
+    case 'permerror':
+      // RFC 7372 3.2: X.7.24, SPF validation error, of either kind.
+      return {
+        result: 'fail',
+        code: 'permerror',
+        text: `the SPF record of ${domain} is broken${why}`,
+        enhanced: '5.7.24',
+      };
+    case 'temperror':
+      return {
+        result: 'temperror',
+        code: 'temperror',
+        text: `the SPF record of ${domain} could not be looked up${why}`,
+        enhanced: '5.7.24',
+      };
+    default:
+      return result satisfies never;
+  }
+}
 
-/** A domain that permits everybody says nothing of this client. What includes and redirects lead to is not looked into. */
-const vouches = ({ domain, record = '' }: SpfOutcome): boolean =>
-  domain !== '' && !PERMITS_THE_WORLD.test(record);
+/** RFC 8601 2.7.2. */
+function resultOf({ identity, domain, result, problem }: SpfOutcome, mailFrom: string): AuthenticationResult {
+  return {
+    method: 'spf',
+    result,
+    ...(problem === undefined ? {} : { comment: problem }),
+    properties: identity === 'mailfrom' ? { 'smtp.mailfrom': mailFrom } : { 'smtp.helo': domain },
+  };
+}
+
+/** A domain that permits everybody says nothing of this client. */
+const vouches = ({ domain, permitsTheWorld }: SpfOutcome): boolean =>
+  domain !== '' && permitsTheWorld !== true;
 
 const MAX_SHOWN_DOMAIN = 80;
 

@@ -63,7 +63,7 @@ function formatConfig(config: Config, warnings: readonly string[]): string {
     `${config.file}: good (policy ${config.policy})`,
     `  ${site.hostName} takes mail for ${site.domains.slice(0, 5).join(', ')}${more}`,
     `  listens on ${listen.map(({ address, port }) => (address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`)).join(', ')}`,
-    `  ${checks.filter((c) => !isOff(c)).length} checks are on, ${config.listEntries.length} list entries${profile === undefined ? '' : `, profile ${profile}`}`,
+    `  ${checks.filter((c) => !isOff(c)).length} checks are on, ${config.listEntries.length} list ${config.listEntries.length === 1 ? 'entry' : 'entries'}${profile === undefined ? '' : `, profile ${profile}`}`,
     ...warnings.map((warning) => `  note: ${warning}`),
   ];
   return lines.map((line) => `${line}\n`).join('');

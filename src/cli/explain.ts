@@ -2,7 +2,7 @@
 import type { Paint } from '../adapters/paint.ts';
 import type { CheckConfig, Config } from '../config/config.ts';
 import type { Origin } from '../config/profile.ts';
-import type { ListEntry } from '../core/lists.ts';
+import type { ListEntries, ListEntry } from '../core/lists.ts';
 import type { Action } from '../core/settings.ts';
 import { COSTS } from '../core/stage.ts';
 import { resolverProblem } from './resolver-problem.ts';
@@ -81,7 +81,7 @@ const LISTS: Readonly<
 
 function whyNot(
   { check, idle }: CheckConfig,
-  entries: readonly ListEntry[],
+  entries: ListEntries,
   noResolver: string | undefined,
 ): string | undefined {
   if (idle !== undefined) return idle;
@@ -118,7 +118,7 @@ export function explainAsTable(config: Config, checks: readonly Explained[], pai
       cells: [
         c.check,
         c.cost,
-        c.stage,
+        c.stage === 'endOfMessage' ? 'message' : c.stage,
         marked(c.on_fail),
         marked(c.on_temperror),
         marked(c.weight),

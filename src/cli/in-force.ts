@@ -2,7 +2,7 @@
 import type { GatewayListener, GatewaySettings } from '../doors/gateway/world.ts';
 import type { Config } from '../config/config.ts';
 import type { Policy } from '../core/policy.ts';
-import type { Ports } from '../core/ports.ts';
+import type { ClassifierPort, Ports } from '../core/ports.ts';
 import { COSTS } from '../core/stage.ts';
 import { Certificates } from '../adapters/certificates.ts';
 import { Credentials } from '../adapters/credentials.ts';
@@ -10,12 +10,15 @@ import { ACCEPT_ALL_REMEDY, AcceptAllWatch } from '../adapters/backends/accept-a
 import { openBackend } from '../adapters/backends/open.ts';
 import { createRouter, type Router } from '../adapters/backends/router.ts';
 import { Callout } from '../adapters/callout.ts';
+import { DnsShares } from '../adapters/dns/shares.ts';
 import { DnsResolver } from '../adapters/dns/resolver.ts';
 import { ZoneHealth, type ZoneEvent } from '../adapters/dns/zone-health.ts';
+import { openScanners, type OpenScanners } from '../adapters/scanners/open.ts';
 import { Spools } from '../adapters/spool.ts';
+import { scannerSettingsOf, type Scanning } from '../checks/scanning.ts';
 import { watchedZones } from '../checks/dns-zones.ts';
 import { convictionsOf } from '../config/convictions.ts';
-import { buildLists } from '../core/lists.ts';
+import { buildLists, type Lists } from '../core/lists.ts';
 import { isOurDomain } from '../core/site.ts';
 import { newId } from '../engine/id.ts';
 import { isOff } from './explain.ts';
@@ -28,6 +31,7 @@ export interface InForce {
   readonly listeners: readonly GatewayListener[];
   readonly zones: ZoneHealth;
   readonly router: Router;
+  readonly scanners: OpenScanners;
   readonly spools: Spools;
   readonly certificates: Certificates | undefined;
   readonly credentials: Credentials | undefined;
@@ -36,6 +40,7 @@ export interface InForce {
 export interface Surroundings {
   /** The store, in all its uses. */
   readonly state: Pick<Ports, 'store' | 'greylist' | 'standing' | 'blocks' | 'rates'>;
+  readonly classifier: ClassifierPort;
   /** Nothing is asked on the side. */
   readonly isTrial?: true;
   readonly nowMs: () => number;
@@ -44,13 +49,18 @@ export interface Surroundings {
 }
 
 /** Throws where a file that the configuration names cannot be used, with a message for the operator. */
-export function putInForce(config: Config, around: Surroundings): InForce {
+export function putInForce(
+  config: Config,
+  around: Surroundings,
+  lists: Lists = buildLists(config.listEntries),
+): InForce {
   const { limits, site } = config;
   const dns = new DnsResolver({
     servers: config.dns.servers,
     timeoutMs: config.dns.timeoutMs,
     maxCached: config.dns.cacheEntries,
   });
+  const shares = new DnsShares(dns);
   const zones = new ZoneHealth({ dns, zones: zonesOf(config), onEvent: around.onZone });
   const acceptAll = acceptAllWatch(config, around);
   const backendOf = ({ url, ...settings }: Config['backend']) => {
@@ -68,15 +78,23 @@ export function putInForce(config: Config, around: Surroundings): InForce {
       : new Certificates(config.tls, around.nowMs, (file, error) =>
           around.onTrouble(`the certificate ${file}`, error),
         );
+  const scanners = openScanners({
+    clamav: scannerOf(config, 'clamav'),
+    spamassassin: scannerOf(config, 'spamassassin'),
+    rspamd: scannerOf(config, 'rspamd'),
+  });
   const settings: GatewaySettings = {
     policy: policyOf(config),
     ports: {
       ...around.state,
       dns,
       callout: new Callout({ hostName: site.hostName, dns }),
-      lists: buildLists(config.listEntries),
+      lists,
       zones,
+      scanners,
+      classifier: around.classifier,
     },
+    dnsFor: (network) => shares.of(network),
     backendFor: (mailbox) => router.backendFor(mailbox),
     offer: {
       hostName: site.hostName,
@@ -107,6 +125,7 @@ export function putInForce(config: Config, around: Surroundings): InForce {
     listeners: config.listen.map((l) => ({ ...l, host: l.address })),
     zones,
     router,
+    scanners,
     spools: new Spools({
       directory: join(config.dataDir, 'spool'),
       memoryBoundOctets: limits.spoolMemoryOctets,
@@ -124,8 +143,12 @@ export function policyOf(config: Config): Policy {
     site: config.site,
     checks: running.toSorted((a, b) => COSTS.indexOf(a.check.cost) - COSTS.indexOf(b.check.cost)),
     refuseAtSuspicion: config.refuseAtSuspicion,
-    convictions: convictionsOf(running),
+    convictions: convictionsOf(
+      running,
+      config.listen.map((listener) => listener.proxyProtocolFrom),
+    ),
     checksTimeoutMs: config.checksTimeoutMs,
+    messageChecksTimeoutMs: config.messageChecksTimeoutMs,
     hash: config.policy,
   };
 }
@@ -152,6 +175,11 @@ function acceptAllWatch(config: Config, around: Surroundings): AcceptAllWatch | 
       ),
     onTrouble: around.onTrouble,
   });
+}
+
+function scannerOf({ checks }: Config, name: string) {
+  const settings = checks.find(({ check }) => check.name === name)?.settings;
+  return settings === undefined ? undefined : scannerSettingsOf(settings as unknown as Scanning);
 }
 
 function zonesOf(config: Config) {

@@ -8,7 +8,9 @@ import { OUTCOMES } from '../core/decision.ts';
 import { hashPassword } from '../adapters/credentials.ts';
 import { blockAddCommand, blockListCommand, blockRemoveCommand, type ListOptions } from './block.ts';
 import { checkConfigCommand } from './check-config.ts';
+import { classifyCommand, type ClassifyOptions } from './classify.ts';
 import { CommandError, EX_CONFIG, EX_SOFTWARE, EX_USAGE } from './exit.ts';
+import { learnCommand } from './learn.ts';
 import { logCommand, type LogOptions } from './log.ts';
 import { readPassword } from './password.ts';
 import { runCommand } from './run.ts';
@@ -155,6 +157,35 @@ block
   .addHelpText('after', '\nExit status: 0 removed, 1 there was no such entry.')
   .action((network: string, options: { config: string }) =>
     finish(withConfig(options.config, (c) => blockRemoveCommand(c, network))),
+  );
+
+program
+  .command('learn')
+  .description('Teaches the classifier from mail that somebody has sorted. Also while the gate runs.')
+  .argument('<kind>', 'spam or ham')
+  .argument('<path...>', 'messages, mbox files, Maildirs, folders of messages')
+  .addOption(config())
+  .option('--forget', 'takes back what was learnt of these messages')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  postern learn ham ~/Maildir/.Archive\n  postern learn spam spam.mbox' +
+      '\n\nA message is learnt once, however often it is given; what was stopped goes on where it was.' +
+      '\nA message that was learnt as the other kind changes over.',
+  )
+  .action((kind: string, paths: readonly string[], options: { config: string; forget?: boolean }) =>
+    finish(withConfig(options.config, (c) => learnCommand(c, kind, { ...options, paths }))),
+  );
+
+program
+  .command('classify')
+  .description('Says what the classifier makes of a message, and which tokens decided.')
+  .argument('<file>', 'a message; - reads standard input')
+  .addOption(config())
+  .option('--limit <n>', 'tokens shown', '30')
+  .option('--json', 'as JSON')
+  .addHelpText('after', '\nExit status: 0 ham, 1 spam, 2 unsure or too little learnt, 66 nothing learnt.')
+  .action((file: string, options: Omit<ClassifyOptions, 'file'> & { config: string }) =>
+    finish(withConfig(options.config, (c) => classifyCommand(c, { ...options, file }))),
   );
 
 program

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { appendFile, mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { startGate } from '../../test/gate.ts';
 import { onEnd } from '../../test/program.ts';
@@ -43,5 +44,24 @@ describe('postern run', () => {
     const { received, deferred, abandoned, clients } = await journal.summary({});
     assert.deepEqual([received, deferred, abandoned, clients], [0, 0, 0, 0]);
     assert.equal((await journal.find({ client: '127.0.0.1' })).length, 1);
+  });
+
+  it('goes on under load while another program keeps the store from being written', async (t) => {
+    const dir = await tempDir(t);
+    const gate = await startGate(t, {
+      dir,
+      backend: `maildir:${join(dir, 'mail')}`,
+      dns: undefined,
+      limits: 'connections = 10',
+      tables: '[load]\ndefer_at_sessions = 10',
+    });
+    const other = new DatabaseSync(join(dir, 'data', 'store.sqlite'), { timeout: 5_000 });
+    onEnd(t, () => other.close());
+    other.exec('BEGIN IMMEDIATE');
+    const socket = connect(gate.port, gate.host).resume();
+    onEnd(t, () => void socket.destroy());
+    // What the honeypot is to know of the load cannot be written.
+    await gate.process.line(/"what":"the store".*locked/);
+    assert.equal(await gate.stop(), 0);
   });
 });

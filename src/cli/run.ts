@@ -6,22 +6,28 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openJournal } from '../adapters/journal/sqlite.ts';
 import { createLog, type Log } from '../adapters/log.ts';
+import { openClassifier } from '../adapters/classifier/sqlite.ts';
 import { MachineLoad } from '../adapters/load.ts';
 import { openStore } from '../adapters/store/sqlite.ts';
 import { LADDER } from '../checks/ladder.ts';
 import type { Config } from '../config/config.ts';
-import { load } from '../config/load.ts';
+import { load, loading } from '../config/load.ts';
 import { formatProblem } from '../config/problems.ts';
 import { UNSETTLED } from '../core/charges.ts';
+import { buildingLists } from '../core/lists.ts';
 import type { Decision } from '../core/decision.ts';
 import type { LoadChange } from '../doors/load.ts';
 import { Gateway } from '../doors/gateway/gateway.ts';
 import { newId } from '../engine/id.ts';
 import { putInForce, type InForce } from './in-force.ts';
+import { inSlices } from './in-slices.ts';
 
 // Old decisions go in small steps, a few times a day's worth of mail.
 const EXPIRE_EVERY_MS = 600_000;
-const UNSETTLED_MS = 600_000;
+// Whom we turned away before is forgotten with a restart: they have as long to come to the next MX as those whom we know of.
+const LAST_LINES_MS = 2_000;
+const UNSETTLED_MS = 3_600_000;
+const UNSETTLE_EVERY_MS = 300_000;
 
 export interface Running {
   readonly addresses: readonly { readonly host: string; readonly port: number }[];
@@ -43,12 +49,21 @@ export async function start(config: Config, log: Log): Promise<Running> {
   const store = openStore(join(config.dataDir, 'store.sqlite'), {
     onTrouble: (error) => trouble('the store', error),
   });
+  const classifier = openClassifier(join(config.dataDir, 'classifier.sqlite'));
   const machine = new MachineLoad();
   let level: LoadChange['level'] = 'calm';
   // While we have only just come back, or are under load, honest servers try the next MX: no honeypot holds it against them.
-  const unsettle = () => store.store.remember(UNSETTLED.space, UNSETTLED.key, true, UNSETTLED_MS);
+  // Called by timers too: a store that is full or locked must not end the program.
+  const unsettle = () => {
+    try {
+      store.store.remember(UNSETTLED.space, UNSETTLED.key, true, UNSETTLED_MS);
+    } catch (error) {
+      trouble('the store', error);
+    }
+  };
   const around = {
     state: store,
+    classifier,
     nowMs: Date.now,
     onZone: (event: Parameters<Log['zone']>[0]) => log.zone(event),
     onTrouble: trouble,
@@ -87,6 +102,7 @@ export async function start(config: Config, log: Log): Promise<Running> {
   } catch (error) {
     await gateway.stop();
     store.close();
+    classifier.close();
     await journal.close();
     throw error;
   }
@@ -96,7 +112,7 @@ export async function start(config: Config, log: Log): Promise<Running> {
   unsettle();
   const unsettling = setInterval(() => {
     if (level !== 'calm') unsettle();
-  }, UNSETTLED_MS / 2).unref();
+  }, UNSETTLE_EVERY_MS).unref();
   const expiry = setInterval(() => {
     journal
       .expire(inForce.config.journalKeptMs)
@@ -107,14 +123,16 @@ export async function start(config: Config, log: Log): Promise<Running> {
   return Object.assign(running, {
     addresses,
     async reload() {
-      const loaded = load(config.file, LADDER);
+      // Long lists are read while mail flows.
+      const loaded = await inSlices(loading(config.file, LADDER));
       if ('problems' in loaded) return loaded.problems.map(formatProblem);
       if (loaded.config.dataDir !== inForce.config.dataDir) {
         return [`${config.file}: data_dir changes only with a restart; the old configuration stays in force`];
       }
       const before = inForce;
       try {
-        inForce = putInForce(loaded.config, around);
+        const lists = await inSlices(buildingLists(loaded.config.listEntries));
+        inForce = putInForce(loaded.config, around, lists);
         await open();
       } catch (error) {
         await letGo(inForce === before ? undefined : inForce);
@@ -122,6 +140,8 @@ export async function start(config: Config, log: Log): Promise<Running> {
         return [`${config.file}: ${error instanceof Error ? error.message : String(error)}`];
       }
       await letGo(before);
+      // Until now nobody noted whom the front door turned away.
+      if (inForce.config.site.honeypot === true && before.config.site.honeypot !== true) unsettle();
       log.reformat(inForce.config.logFormat);
       void inForce.zones.start();
       warmUp(inForce);
@@ -134,6 +154,7 @@ export async function start(config: Config, log: Log): Promise<Running> {
       machine.close();
       await letGo(inForce);
       store.close();
+      classifier.close();
       await journal.close();
     },
   });
@@ -142,6 +163,7 @@ export async function start(config: Config, log: Log): Promise<Running> {
 /** Sessions that began under it keep what they hold; nothing new is begun with it. */
 async function letGo(inForce: InForce | undefined): Promise<void> {
   inForce?.zones.stop();
+  inForce?.scanners.close();
   await Promise.all(inForce?.router.backends.map((backend) => backend.close()) ?? []);
 }
 
@@ -181,5 +203,7 @@ export async function runCommand(file: string): Promise<number> {
   await reloading;
   await running.stop();
   log.stopped();
+  // Whoever does not read our last lines does not keep us.
+  setTimeout(() => process.exit(0), LAST_LINES_MS).unref();
   return 0;
 }

@@ -1,15 +1,17 @@
 /** `postern try`: what would happen to a client, and why (O9). Asks real DNS and the real backend, delivers nothing, keeps nothing. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openClassifier } from '../adapters/classifier/sqlite.ts';
 import { openStore } from '../adapters/store/sqlite.ts';
 import type { Config } from '../config/config.ts';
 import type { Decision } from '../core/decision.ts';
 import type { Policy } from '../core/policy.ts';
-import type { Ports } from '../core/ports.ts';
+import type { MessagePort, Ports } from '../core/ports.ts';
 import { replies } from '../core/replies.ts';
 import { BackendTransaction } from '../doors/gateway/transaction.ts';
 import { newId } from '../engine/id.ts';
 import { Session } from '../engine/session.ts';
+import { fields, headerEnd } from '../mail/header.ts';
 import { canonicalAddress } from '../mail/ip.ts';
 import type { Mailbox, ReversePath } from '../mail/mailbox.ts';
 import { parseForwardPath, parseReversePath } from '../mail/path.ts';
@@ -55,8 +57,10 @@ export async function tryCommand(
         });
   // What is remembered counts, and a trial changes nothing of it.
   const state = openStore(join(config.dataDir, 'store.sqlite'), { readOnly: true });
+  const classifier = openClassifier(join(config.dataDir, 'classifier.sqlite'), { trial: true, cache: false });
   const inForce = putInForce(config, {
     state,
+    classifier,
     isTrial: true,
     nowMs: Date.now,
     onZone: (event) => {
@@ -75,18 +79,22 @@ export async function tryCommand(
       backendFor,
       () => false,
     );
+    // Without a message nothing can be said of one.
+    const checks = policy.checks.filter(
+      ({ check }) => message !== undefined || check.stage !== 'endOfMessage',
+    );
     const decision = await walk({
-      policy,
+      policy: { ...policy, checks },
       ports: { ...ports, recipients: transaction },
       client,
       helo: options.helo,
       sender,
       recipient,
-      messageOctets: message?.length,
+      message: message === undefined ? undefined : asSent(message),
     });
     transaction.abort();
     const trial = {
-      checks: policy.checks.map(({ check }) => check.name),
+      checks: checks.map(({ check }) => check.name),
       refuseAtSuspicion: policy.refuseAtSuspicion,
     };
     const paint = painter(process.stdout);
@@ -97,6 +105,8 @@ export async function tryCommand(
   } finally {
     inForce.zones.stop();
     await Promise.all(inForce.router.backends.map((backend) => backend.close()));
+    inForce.scanners.close();
+    classifier.close();
     state.close();
   }
 }
@@ -108,7 +118,18 @@ interface Walk {
   readonly helo: string;
   readonly sender: ReversePath;
   readonly recipient: Mailbox;
-  readonly messageOctets: number | undefined;
+  /** As it would come over the wire. */
+  readonly message: Buffer | undefined;
+}
+
+/** Files end their lines as the system does; SMTP ends them with CRLF (RFC 5321 2.3.8). */
+const asSent = (file: Buffer): Buffer =>
+  Buffer.from(file.toString('latin1').replace(/\r?\n/g, '\r\n'), 'latin1');
+
+function messageOf(bytes: Buffer): MessagePort {
+  const end = headerEnd(bytes, true) ?? bytes.length;
+  const header = { bytes, end, fields: [...fields(bytes, end)] };
+  return { header, content: { sizeOctets: bytes.length, chunks: () => [bytes] } };
 }
 
 /** One client's dialogue with all the gate's stages, up to the first verdict. */
@@ -135,7 +156,8 @@ async function walk(w: Walk): Promise<Decision> {
   const reply = verdict.kind === 'go-on' ? replies.recipientOk() : verdict.reply;
   session.recipientAnswered(w.recipient, reply);
   if (verdict.kind !== 'go-on') return end();
-  const atEnd = await session.endOfMessage({ sizeOctets: w.messageOctets ?? 0 });
+  const bytes = w.message ?? Buffer.alloc(0);
+  const atEnd = await session.endOfMessage({ sizeOctets: bytes.length }, messageOf(bytes));
   return end(atEnd.kind === 'go-on' ? replies.delivered(session.id) : atEnd.reply);
 }
 

@@ -1,4 +1,4 @@
-import type { ListEntry } from '../core/lists.ts';
+import type { ListEntries } from '../core/lists.ts';
 import type { ConfiguredCheck } from '../core/policy.ts';
 import type { Site } from '../core/site.ts';
 import type { NetworkSet } from '../mail/networks.ts';
@@ -17,6 +17,7 @@ export interface Config {
   readonly refuseAtSuspicion: number;
   readonly refuseAtSuspicionFrom: Origin;
   readonly checksTimeoutMs: number;
+  readonly messageChecksTimeoutMs: number;
   readonly listen: readonly ListenConfig[];
   readonly tls?: TlsConfig;
   readonly backend: BackendConfig;
@@ -30,7 +31,7 @@ export interface Config {
   /** User names with their password hashes. */
   readonly auth?: { readonly usersFile: string; readonly users: ReadonlyMap<string, string> };
   readonly lenient: readonly Lenient[];
-  readonly listEntries: readonly ListEntry[];
+  readonly listEntries: ListEntries;
   readonly checks: readonly CheckConfig[];
   readonly logFormat: 'auto' | 'json' | 'text';
   readonly journalKeptMs: number;

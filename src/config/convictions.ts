@@ -1,16 +1,21 @@
 import type { ConvictionSettings } from '../core/charges.ts';
 import type { ConfiguredCheck } from '../core/policy.ts';
 import { formatNetwork, type Network } from '../mail/ip.ts';
-import { networkSet } from '../mail/networks.ts';
+import { networkSet, type NetworkSet } from '../mail/networks.ts';
 
-/** How charges turn into blocks, from the checks that run; undefined where `short-term-block` does not: then nobody is convicted. */
-export function convictionsOf(running: readonly ConfiguredCheck[]): ConvictionSettings | undefined {
+/** How charges turn into blocks, from the checks that run, and whom none is brought against; undefined where `short-term-block` does not: then nobody is convicted. */
+export function convictionsOf(
+  running: readonly ConfiguredCheck[],
+  proxies: readonly NetworkSet[] = [],
+): ConvictionSettings | undefined {
   const settingsOf = (name: string) => running.find(({ check }) => check.name === name)?.settings;
   const block = settingsOf('short-term-block');
   if (block === undefined) return undefined;
   const number = (settings: typeof block, key: string) => Number(settings[key] ?? 0);
   const guesses = settingsOf('dictionary-attack');
   const forwarders = settingsOf('spf')?.['forwarders'] as readonly Network[] | undefined;
+  // What a proxy says of nobody in particular (LOCAL, UNKNOWN) would be laid at its own door.
+  const spared = [networkSet((forwarders ?? []).map(formatNetwork)), ...proxies];
   return {
     strikes: number(block, 'strikes'),
     strikeWindowMs: number(block, 'strike_window'),
@@ -19,6 +24,6 @@ export function convictionsOf(running: readonly ConfiguredCheck[]): ConvictionSe
     factor: number(block, 'factor'),
     longestMs: number(block, 'longest'),
     forgottenMs: number(block, 'forgotten'),
-    spared: networkSet((forwarders ?? []).map(formatNetwork)),
+    spared: { has: (address) => spared.some((set) => set.has(address)) },
   };
 }

@@ -27,13 +27,10 @@ export function describeConfig(checks: readonly AnyCheck[]): string {
 
 function profiles(): string[] {
   const code = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(', ');
-  const kept = Object.entries(STRICT).flatMap(([name, actions]) =>
-    Object.entries(actions).map(([finding, action]) => `\`${name}:${finding}\` stays \`${action}\``),
-  );
   return [
-    `\`profile = "strict"\`: the checks ${code(Object.keys(STRICT))} get \`on_fail = "refuse"\` and`,
-    '`refuse_at = "earliest"`, and none of their findings is let off more lightly by default; only',
-    `${kept.join(', ')}. What the file itself says of a check, or of \`refuse_at\` for all, goes before the profile.`,
+    `\`profile = "strict"\`: the checks ${code(STRICT)} get \`on_fail = "refuse"\` and`,
+    '`refuse_at = "earliest"`, and none of their findings is let off more lightly by default. What the file itself says of',
+    'a check, or of `refuse_at` for all, goes before the profile.',
     '',
     '`profile = "watch"`: every check that is not off has `"observe"` for all its findings and goes on where it got no answer,',
     `whatever the file says; suspicion never refuses. Only ${code(KEPT_UNDER_WATCH)} keep their actions: without them the`,

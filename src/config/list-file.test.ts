@@ -6,7 +6,8 @@ import type { ListEntry } from '../core/lists.ts';
 import { startGate } from '../../test/gate.ts';
 import { connectSmtp } from '../../test/smtp.ts';
 import { tempDir } from '../../test/tempdir.ts';
-import { readListFile } from './list-file.ts';
+import { atOnce } from '../core/slices.ts';
+import { JoinedEntries, readingList } from './list-file.ts';
 import { formatProblem } from './problems.ts';
 
 const FILES = ['block.txt', 'allow.txt', 'recipients.txt'] as const;
@@ -48,15 +49,21 @@ describe('list files', () => {
     ['block', `${'x'.repeat(100_000)}!`, [], [`FILE:1: "${'x'.repeat(60)}…" *`]],
   ];
   for (const [kind, text, entries, problems] of cases) {
-    it(`${kind}: ${JSON.stringify(text.slice(0, 40))}`, async (t) => {
-      const file = join(await tempDir(t), 'list.txt');
-      await writeFile(file, text);
-      const found = readListFile(file, kind);
+    it(`${kind}: ${JSON.stringify(text.slice(0, 40))}`, () => {
+      const found = atOnce(readingList(text, kind, 'FILE'));
+      const wanted = entries.map((entry) => ({ kind, ...(entry as object) }));
+      assert.deepEqual([...found.entries], wanted);
+      const joined = new JoinedEntries([[], found.entries, found.entries]);
       assert.deepEqual(
-        found.entries.map((entry) => ({ ...entry, source: entry.source.replace(file, 'FILE') })),
-        entries.map((entry) => ({ kind, ...(entry as object) })),
+        Array.from({ length: joined.length + 1 }, (_, i) => joined.at(i)),
+        [...wanted, ...wanted, undefined],
       );
-      const said = found.problems.map((p) => formatProblem(p).replace(file, 'FILE'));
+      assert.deepEqual([...joined], [...wanted, ...wanted]);
+      assert.equal(
+        joined.some((entry) => entry.source === 'FILE:3'),
+        wanted.some((entry) => 'source' in entry && entry.source === 'FILE:3'),
+      );
+      const said = found.problems.map((p) => formatProblem(p));
       assert.equal(said.length, problems.length, said.join('\n'));
       // A star stands for whatever is said.
       for (const [i, problem] of problems.entries()) {
@@ -68,11 +75,9 @@ describe('list files', () => {
     });
   }
 
-  it('says no more than twenty times that a file is no list', async (t) => {
-    const file = join(await tempDir(t), 'list.txt');
-    await writeFile(file, 'no list\n'.repeat(1000));
+  it('says no more than twenty times that a file is no list', () => {
     assert.deepEqual(
-      readListFile(file, 'block').problems.map(({ line }) => line),
+      atOnce(readingList('no list\n'.repeat(1000), 'block', 'FILE')).problems.map(({ line }) => line),
       Array.from({ length: 20 }, (_, i) => i + 1),
     );
   });

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import type { ListEntry } from '../core/lists.ts';
+import type { ListEntries, ListEntry } from '../core/lists.ts';
+import type { Slices } from '../core/slices.ts';
 import { parseNetwork } from '../mail/ip.ts';
 import type { Problem } from './problems.ts';
 import { hostPattern, mailPattern } from './values.ts';
@@ -7,46 +7,128 @@ import { hostPattern, mailPattern } from './values.ts';
 /**
  * List files: one entry a line, `#` begins a comment, and the comment after an entry is its reason. Block, allow and
  * list-host files hold addresses, networks and host names (C1, E12); recipient files hold mailboxes and domains (E5).
- * Made for half a million lines: the loop looks at each once and keeps nothing but the entries.
+ * Made for half a million lines: what is kept is the text and where each entry stands in it. An object for each would
+ * take ten times the memory, and as much time to collect as to read.
  */
 export interface ListFile {
-  readonly entries: readonly ListEntry[];
+  readonly entries: ListEntries;
   readonly problems: readonly Problem[];
-  readonly text: string;
 }
 
 /** A file that is not a list at all would say so on every line. */
 const MAX_PROBLEMS = 20;
+/** Lines of a slice: some milliseconds. */
+const SLICE = 4096;
 
-export function readListFile(file: string, kind: ListEntry['kind']): ListFile {
-  const text = readFileSync(file, 'utf8');
-  const entries: ListEntry[] = [];
+export function* readingList(text: string, kind: ListEntry['kind'], file: string): Slices<ListFile> {
+  const starts: number[] = [];
+  const lines: number[] = [];
   const problems: Problem[] = [];
   let line = 0;
-  for (
-    let start = text.startsWith('\ufeff') ? 1 : 0;
-    start < text.length && problems.length < MAX_PROBLEMS;
-  ) {
-    const newline = text.indexOf('\n', start);
-    const end = newline === -1 ? text.length : newline;
+  let start = text.startsWith('\ufeff') ? 1 : 0;
+  while (start < text.length && problems.length < MAX_PROBLEMS) {
     line++;
-    const whole = text.slice(start, end);
+    const end = endOfLine(text, start);
+    const entry = entryOf(text.slice(start, end), kind, file, line);
+    if (typeof entry === 'string') problems.push({ file, line, key: '', message: entry });
+    else if (entry !== undefined) {
+      starts.push(start);
+      lines.push(line);
+    }
     start = end + 1;
-    const hash = whole.indexOf('#');
-    const entry = (hash === -1 ? whole : whole.slice(0, hash)).trim();
-    if (entry === '') continue;
-    const reason =
-      hash === -1
-        ? ''
-        : whole
-            .slice(hash + 1)
-            .trim()
-            .slice(0, 200);
-    const named = kind === 'mailbox' ? recipientOf(entry) : clientOf(entry);
-    if (typeof named === 'string') problems.push({ file, line, key: '', message: named });
-    else entries.push({ kind, ...named, ...(reason === '' ? {} : { reason }), source: `${file}:${line}` });
+    if (line % SLICE === 0) yield;
   }
-  return { entries, problems, text };
+  return { entries: new EntriesOfText(text, kind, file, starts, lines), problems };
+}
+
+/** Several lists as one. */
+export class JoinedEntries implements ListEntries {
+  readonly #parts: readonly ListEntries[];
+  readonly length: number;
+
+  constructor(parts: readonly ListEntries[]) {
+    this.#parts = parts;
+    this.length = parts.reduce((sum, part) => sum + part.length, 0);
+  }
+
+  at(index: number): ListEntry | undefined {
+    let before = 0;
+    for (const part of this.#parts) {
+      if (index < before + part.length) return part.at(index - before);
+      before += part.length;
+    }
+    return undefined;
+  }
+
+  some(is: (entry: ListEntry) => boolean): boolean {
+    return this.#parts.some((part) => part.some(is));
+  }
+
+  *[Symbol.iterator](): Generator<ListEntry> {
+    for (const part of this.#parts) yield* part;
+  }
+}
+
+class EntriesOfText implements ListEntries {
+  readonly #text: string;
+  readonly #kind: ListEntry['kind'];
+  readonly #file: string;
+  readonly #starts: Uint32Array;
+  readonly #lines: Uint32Array;
+
+  constructor(text: string, kind: ListEntry['kind'], file: string, starts: number[], lines: number[]) {
+    this.#text = text;
+    this.#kind = kind;
+    this.#file = file;
+    this.#starts = Uint32Array.from(starts);
+    this.#lines = Uint32Array.from(lines);
+  }
+
+  get length(): number {
+    return this.#starts.length;
+  }
+
+  at(index: number): ListEntry | undefined {
+    const start = this.#starts[index];
+    if (start === undefined) return undefined;
+    const whole = this.#text.slice(start, endOfLine(this.#text, start));
+    const entry = entryOf(whole, this.#kind, this.#file, this.#lines[index] ?? 0);
+    return typeof entry === 'string' ? undefined : entry;
+  }
+
+  some(is: (entry: ListEntry) => boolean): boolean {
+    for (const entry of this) if (is(entry)) return true;
+    return false;
+  }
+
+  *[Symbol.iterator](): Generator<ListEntry> {
+    for (let i = 0; i < this.length; i++) {
+      const entry = this.at(i);
+      if (entry !== undefined) yield entry;
+    }
+  }
+}
+
+function endOfLine(text: string, start: number): number {
+  const newline = text.indexOf('\n', start);
+  return newline === -1 ? text.length : newline;
+}
+
+/** Undefined where nothing stands in the line, what is wrong with it where it is no entry. */
+function entryOf(
+  whole: string,
+  kind: ListEntry['kind'],
+  file: string,
+  line: number,
+): ListEntry | string | undefined {
+  const hash = whole.indexOf('#');
+  const text = (hash === -1 ? whole : whole.slice(0, hash)).trim();
+  if (text === '') return undefined;
+  const named = kind === 'mailbox' ? recipientOf(text) : clientOf(text);
+  if (typeof named === 'string') return named;
+  const entry = { kind, ...named, source: `${file}:${line}` };
+  const reason = hash === -1 ? '' : whole.slice(hash + 1).trim();
+  return reason === '' ? entry : { ...entry, reason: reason.slice(0, 200) };
 }
 
 function clientOf(entry: string): Pick<ListEntry, 'client' | 'host'> | string {

@@ -143,16 +143,19 @@ describe('the configuration', () => {
       'known.txt': 'Ann@Example.org\nexample.com\n',
     });
     const at = (name: string, line: number) => `${join(dir, name)}:${line}`;
-    assert.deepEqual(config.listEntries, [
-      { kind: 'allow', client: '192.0.2.7', lifts: ['tally'], source: 'postern.toml:9' },
-      { kind: 'list-host', host: '.lists.example.net', source: 'postern.toml:12' },
-      { kind: 'block', client: '198.51.100.0/24', reason: 'noisy', source: at('block.txt', 2) },
-      { kind: 'block', client: '2001:db8::/32', source: at('block.txt', 3) },
-      { kind: 'block', host: '.dyn.example.net', source: at('block.txt', 4) },
-      { kind: 'block', host: '3com.example', source: at('block.txt', 5) },
-      { kind: 'mailbox', recipient: 'Ann@example.org', source: at('known.txt', 1) },
-      { kind: 'mailbox', recipient: 'example.com', source: at('known.txt', 2) },
-    ]);
+    assert.deepEqual(
+      [...config.listEntries],
+      [
+        { kind: 'allow', client: '192.0.2.7', lifts: ['tally'], source: 'postern.toml:9' },
+        { kind: 'list-host', host: '.lists.example.net', source: 'postern.toml:12' },
+        { kind: 'block', client: '198.51.100.0/24', reason: 'noisy', source: at('block.txt', 2) },
+        { kind: 'block', client: '2001:db8::/32', source: at('block.txt', 3) },
+        { kind: 'block', host: '.dyn.example.net', source: at('block.txt', 4) },
+        { kind: 'block', host: '3com.example', source: at('block.txt', 5) },
+        { kind: 'mailbox', recipient: 'Ann@example.org', source: at('known.txt', 1) },
+        { kind: 'mailbox', recipient: 'example.com', source: at('known.txt', 2) },
+      ],
+    );
   });
 
   it('says a policy is another when the file or a list is', async (t) => {

@@ -5,10 +5,11 @@ import { createSecureContext } from 'node:tls';
 import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import type { AnyCheck } from '../core/check.ts';
-import type { ListEntry } from '../core/lists.ts';
+import type { ListEntries } from '../core/lists.ts';
+import { atOnce, type Slices } from '../core/slices.ts';
 import { checksSchema, followersSettings } from './checks.ts';
 import type { Config } from './config.ts';
-import { readListFile } from './list-file.ts';
+import { JoinedEntries, readingList } from './list-file.ts';
 import { locate } from './locate.ts';
 import type { KeyPath } from './locate.ts';
 import { nearest } from './nearest.ts';
@@ -28,6 +29,11 @@ export type Loaded = { readonly config: Config } | { readonly problems: readonly
  * with problems leaves the configuration in force as it is: nothing here changes anything.
  */
 export function load(file: string, checks: readonly AnyCheck[]): Loaded {
+  return atOnce(loading(file, checks));
+}
+
+/** The same in slices of a few milliseconds, for a gate through which mail flows meanwhile. */
+export function* loading(file: string, checks: readonly AnyCheck[]): Slices<Loaded> {
   const problem = (message: string, line = 1, column?: number): Loaded => ({
     problems: [{ file, line, ...(column === undefined ? {} : { column }), key: '', message }],
   });
@@ -62,20 +68,21 @@ export function load(file: string, checks: readonly AnyCheck[]): Loaded {
   const names = new Reading(file, complain);
   checkSense(said, checks, complain);
   checkCertificates(said, names);
-  const files = readLists(said, names, problems);
+  const files = yield* readLists(said, names, problems);
   const users = said.auth === undefined ? undefined : readUsers(said.auth.users_file, names, problems);
   if (problems.length > 0) return { problems };
 
   const policy = createHash('sha256').update(text);
   for (const list of files) policy.update(list.text);
-  const listEntries = [...listEntriesOf(said, file, locator)];
-  for (const list of files) for (const entry of list.entries) listEntries.push(entry);
   return {
     config: settle(said, {
       file,
       folder: names.folder,
       policy: policy.digest('hex').slice(0, 12),
-      listEntries,
+      listEntries: new JoinedEntries([
+        [...listEntriesOf(said, file, locator)],
+        ...files.map(({ entries }) => entries),
+      ]),
       users,
       checks: checks.map((check) => ({ check, settings: settings[check.name] })),
       locator,
@@ -175,20 +182,25 @@ function checkCertificates({ tls }: FileSettings, names: Reading): void {
   }
 }
 
-function readLists(said: FileSettings, names: Reading, problems: Problem[]) {
+function* readLists(
+  said: FileSettings,
+  names: Reading,
+  problems: Problem[],
+): Slices<readonly { readonly entries: ListEntries; readonly text: string }[]> {
   const kinds = {
     block_files: 'block',
     allow_files: 'allow',
     list_host_files: 'list-host',
     recipient_files: 'mailbox',
   } as const;
-  const read: { readonly entries: readonly ListEntry[]; readonly text: string }[] = [];
+  const read: { readonly entries: ListEntries; readonly text: string }[] = [];
   for (const key of ['block_files', 'allow_files', 'list_host_files', 'recipient_files'] as const) {
     for (const [i, name] of said[key].entries()) {
-      const list = names.attempt([key, i], name, (file) => readListFile(file, kinds[key]));
+      const list = names.attempt([key, i], name, (file) => ({ file, text: readFileSync(file, 'utf8') }));
       if (list === undefined) continue;
-      problems.push(...list.problems);
-      read.push(list);
+      const { entries, problems: found } = yield* readingList(list.text, kinds[key], list.file);
+      problems.push(...found);
+      read.push({ entries, text: list.text });
     }
   }
   return read;

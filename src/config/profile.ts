@@ -25,18 +25,10 @@ export interface Stance {
 }
 
 /**
- * The checks that `strict` refuses by at the earliest moment (C9, C10, H1, H2, E2), with the findings that even it does not refuse.
- * Findings that are no failure (`no-name`, `not-a-name`, `no-mx` and the like) refuse under no setting at all.
+ * The checks that `strict` refuses by at the earliest moment (C9, C10, H1, H2, E2), with every failure that they find. Findings that are no
+ * failure (`no-name`, `not-a-name`, `no-mx` and the like) refuse under no setting at all.
  */
-export const STRICT: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
-  fcrdns: {},
-  'generic-rdns': {},
-  helo: {},
-  'helo-dns': {},
-  // That host takes the domain's mail and need not send any. No standard asks for a reverse name there, and the client, which
-  // must have one, is another host: a missing one says little of either.
-  'sender-mx': { 'no-fcrdns': 'suspect' },
-};
+export const STRICT: readonly string[] = ['fcrdns', 'generic-rdns', 'helo', 'helo-dns', 'sender-mx'];
 
 /**
  * What keeps the gate from being an open relay, and what says which mailboxes exist, which is part of the delivery itself: these
@@ -51,8 +43,8 @@ export interface Defaults extends Omit<CommonSettings, 'actions'> {
 /** What a check does where its own table does not say. */
 export function defaultsUnder(check: AnyCheck, { profile, refuseAt }: Stance): Defaults {
   const { on_fail, on_temperror, weight, refuse_at, actions = {} } = check.defaults;
-  const kept = profile === 'strict' ? STRICT[check.name] : undefined;
-  if (kept === undefined) return { on_fail, on_temperror, weight, refuse_at: refuseAt ?? refuse_at, actions };
+  if (profile !== 'strict' || !STRICT.includes(check.name))
+    return { on_fail, on_temperror, weight, refuse_at: refuseAt ?? refuse_at, actions };
   // The check's own refusals stay, so that an operator who softens `on_fail` is not more lenient than without the profile.
   const refusals = Object.entries(actions).filter(([, action]) => action === 'refuse');
   return {
@@ -60,7 +52,7 @@ export function defaultsUnder(check: AnyCheck, { profile, refuseAt }: Stance): D
     on_temperror,
     weight,
     refuse_at: refuseAt ?? 'earliest',
-    actions: { ...Object.fromEntries(refusals), ...kept },
+    actions: Object.fromEntries(refusals),
   };
 }
 
@@ -89,7 +81,7 @@ export function originsOf(
   const own = defaultsUnder(check, {});
   const byDefault = defaultsUnder(check, stance);
   const isWatched = profile === 'watch' && !KEPT_UNDER_WATCH.includes(check.name);
-  const isStrict = profile === 'strict' && check.name in STRICT;
+  const isStrict = profile === 'strict' && STRICT.includes(check.name);
   const table = ['checks', check.name];
   const at = (...path: readonly string[]) => lineOf([...table, ...path]);
   const acts = (said: Origin | undefined, action: Action, ownAction: Action | undefined): Origin => {

@@ -243,11 +243,17 @@ export const FILE_SHAPE = {
     '2m',
     'The budget of one stage: what has no answer by then is a temporary error.',
   ),
+  message_checks_timeout: duration(
+    '2m',
+    '1s',
+    '9m',
+    'The same at the end of the message, where clients wait ten minutes (RFC 5321 4.5.3.2.6).',
+  ),
   block_files: listFiles('Lists of addresses, networks and host names to block, one a line.'),
   allow_files: listFiles('The same, to allow.'),
   list_host_files: listFiles('The same, for mailing-list hosts: never refused, only tagged.'),
   recipient_files: listFiles(
-    'Lists of recipients that exist, one address or domain a line (see the check `recipients`).',
+    'Lists of recipients that exist, one address or domain a line (see the check `recipient-list`).',
   ),
   listen: z.array(listen).min(1).max(100).meta({ description: 'One table a listener.' }),
   tls: tls.optional().meta({ description: 'Certificates. Without this table TLS is not offered.' }),

@@ -1,6 +1,6 @@
 import { basename, resolve } from 'node:path';
 import type { AnyCheck } from '../core/check.ts';
-import type { ListEntry } from '../core/lists.ts';
+import type { ListEntries, ListEntry } from '../core/lists.ts';
 import type { CheckSettings } from '../core/policy.ts';
 import type { Site } from '../core/site.ts';
 import { networkSet } from '../mail/networks.ts';
@@ -14,7 +14,7 @@ interface Surroundings {
   readonly file: string;
   readonly folder: string;
   readonly policy: string;
-  readonly listEntries: readonly ListEntry[];
+  readonly listEntries: ListEntries;
   readonly users: ReadonlyMap<string, string> | undefined;
   readonly checks: readonly { readonly check: AnyCheck; readonly settings: unknown }[];
   readonly locator: Locator;
@@ -50,6 +50,7 @@ export function settle(said: FileSettings, around: Surroundings): Config {
     refuseAtSuspicionFrom:
       profile === 'watch' ? 'profile watch' : (lineOf(['refuse_at_suspicion']) ?? 'default'),
     checksTimeoutMs: said.checks_timeout,
+    messageChecksTimeoutMs: said.message_checks_timeout,
     listen: said.listen.map(({ door, role, address, proxy_protocol_from, tls }) => ({
       door,
       ...(role === undefined ? {} : { role }),

@@ -21,12 +21,14 @@ export interface ConvictionSettings {
   /** A block that ended this long ago no longer makes the next one longer. */
   readonly forgottenMs: number;
   /** Hosts that forward mail to us: the blame for what they bring is not theirs. */
-  readonly spared?: NetworkSet;
+  readonly spared?: Pick<NetworkSet, 'has'>;
 }
 
 /** Spaces of the rates. Guesses are counted by client network, strikes by what a block would cover. */
 export const STRIKES = 'strikes';
 export const GUESSES = 'guesses';
+/** Recipients of the same networks that got their message, since the first guess. */
+export const REACHED = 'reached';
 /** Of the null sender: an honest server bounces to whatever address of ours was forged. They are counted apart. */
 export const BOUNCED_GUESSES = 'bounced-guesses';
 /** Whom the front door deferred or sent away: such a client has a reason to try the next MX (C3). */

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { Charge } from './charges.ts';
 import type { Clues } from './clues.ts';
 import type { FactsAt } from './facts.ts';
+import type { Header } from '../mail/header.ts';
 import type { Finding } from './finding.ts';
 import type { Ports } from './ports.ts';
 import type { Action, CommonSettings } from './settings.ts';
@@ -36,6 +37,8 @@ export interface Check<S extends Stage, Settings, Evidence> {
   };
   /** `by-name`: no exemption lifts it unless it names the check (the protocol's own rules, viruses, a failed DMARC). */
   readonly lifted: 'by-any' | 'by-name';
+  /** With `by-name`: a list host's refusals are tags for this one too, since lists break it by what they do (E12, DMARC). */
+  readonly tagsListHosts?: true;
   /** What a finding says against the client beyond this session, by its code; brought only where the finding was acted upon. */
   readonly charges?: Readonly<Record<string, Charge>>;
   /** Why it cannot run although it is on (no zones, no list), or undefined. It is then left out, and `check-config` says so. */
@@ -49,6 +52,8 @@ export interface Check<S extends Stage, Settings, Evidence> {
     site: Site,
     clues: Clues,
   ): Evidence | Promise<Evidence>;
+  /** At `endOfMessage`: asks ahead for what `gather` will want, once the header is there. The answers are the port's to keep. */
+  ahead?(header: Header, ports: Ports, signal: AbortSignal): void;
   /** Judges, never asks: the same arguments give the same findings (promise P5). */
   judge(
     facts: FactsAt<S>,

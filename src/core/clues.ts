@@ -6,6 +6,8 @@ export interface Clues {
   readonly suspicion: number;
   /** Findings of one check; none where it was not asked. */
   found(check: string): readonly Finding[];
+  /** The findings of every check asked so far, by its name. */
+  all?(): Iterable<readonly [check: string, findings: readonly Finding[]]>;
 }
 
 export const NO_CLUES: Clues = { suspicion: 0, found: () => [] };

@@ -33,12 +33,22 @@ export interface Decision {
   readonly code?: string | undefined;
   /** Sum of the weights of all findings that the ladder counted. */
   readonly suspicion: number;
-  /** Set once DATA was judged, whatever became of it. */
-  readonly atData?: true | undefined;
+  /** What was refused or deferred before there was a recipient. */
+  readonly early?: EarlyJudgement | undefined;
+  /** How many of the session's violations had happened when DATA was judged, and the message; absent where it was not. */
+  readonly atData?: number | undefined;
+  readonly atMessage?: number | undefined;
   /** Set once the message has been taken whole. */
   readonly sizeOctets?: number | undefined;
   /** Hash of the configuration that judged, so that `replay` knows when it differs. */
   readonly policy: string;
+}
+
+export interface EarlyJudgement {
+  readonly stage: 'connect' | 'helo' | 'mail';
+  readonly violationsSeen: number;
+  /** Absent where nothing lifted checks. */
+  readonly treatment?: Treatment | undefined;
 }
 
 /** `accepted`: the backend took it. `relayed`: taken for a domain that is not ours. `abandoned`: the client left, or was cut off, before a verdict. */

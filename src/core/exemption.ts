@@ -19,6 +19,8 @@ export interface Treatment {
   readonly exemptions: readonly Exemption[];
   /** A mailing-list host: refusals become tags. */
   readonly refusalsAreTags: boolean;
+  /** Entries go by host names, and the client's could not be found out. */
+  readonly namesOpen?: true | undefined;
 }
 
 export const NO_TREATMENT: Treatment = { exemptions: [], refusalsAreTags: false };
@@ -49,9 +51,12 @@ export function treatmentOf(facts: Facts, site: Site, entries: readonly ListEntr
       lifts: 'all',
     });
   }
+  let refusalsAreTags = false;
   if (recipient !== undefined) {
     const { mailbox } = recipient;
     if (isAlwaysReachable(mailbox, site)) {
+      // What only its own name lifts (a failed DMARC) marks the message and does not stop it.
+      refusalsAreTags = true;
       exemptions.push({
         reason: `${mailbox.local.toLowerCase()} is always reachable`,
         source: 'RFC 5321 4.5.1',
@@ -59,7 +64,6 @@ export function treatmentOf(facts: Facts, site: Site, entries: readonly ListEntr
       });
     }
   }
-  let refusalsAreTags = false;
   for (const entry of entries) {
     if (entry.kind === 'allow') {
       exemptions.push({

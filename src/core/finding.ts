@@ -22,6 +22,17 @@ export interface Finding {
   readonly domain?: string;
   /** What goes into Authentication-Results where the message is let in (RFC 8601). */
   readonly authentication?: readonly AuthenticationResult[];
+  /** How the content was scored, for the tags of mail that is delivered (M9). */
+  readonly spam?: SpamScore;
+}
+
+/** A score by the scale of whoever gave it: spam from `required` on, as a rule. */
+export interface SpamScore {
+  readonly isSpam: boolean;
+  readonly score: number;
+  readonly required: number;
+  /** What it is made of: words of letters, digits and underscores. */
+  readonly tests: readonly string[];
 }
 
 export type Result = Finding['result'];

@@ -20,7 +20,7 @@ function judged(
   name: string,
   action: Action,
   finding: Partial<Finding>,
-  more: { lifted?: 'by-any' | 'by-name'; settings?: Partial<CheckSettings> } = {},
+  more: { lifted?: 'by-any' | 'by-name'; tagsListHosts?: true; settings?: Partial<CheckSettings> } = {},
 ): Judged {
   const settings: CheckSettings = {
     on_fail: action,
@@ -39,6 +39,7 @@ function judged(
     settings: z.strictObject({}),
     defaults: { on_fail: 'refuse', on_temperror: 'defer', weight: 0, refuse_at: 'rcpt' },
     lifted: more.lifted ?? 'by-any',
+    ...(more.tagsListHosts === undefined ? {} : { tagsListHosts: more.tagsListHosts }),
     judge: () => [],
   });
   const found: Finding = {
@@ -98,6 +99,8 @@ describe('the effect of a finding', () => {
     for (const action of ['refuse', 'defer'] as const) {
       assert.deepEqual(effect(judged('a', action, {}), TAGS_ONLY), { kind: 'tag' });
       assert.deepEqual(effect(judged('a', action, {}, { lifted: 'by-name' }), TAGS_ONLY), { kind: action });
+      const broken = judged('a', action, {}, { lifted: 'by-name', tagsListHosts: true });
+      assert.deepEqual([effect(broken, TAGS_ONLY), effect(broken)], [{ kind: 'tag' }, { kind: action }]);
     }
     assert.deepEqual(effect(judged('a', 'observe', {}), TAGS_ONLY), { kind: 'observe' });
   });
@@ -215,4 +218,40 @@ describe('where a climb stands', () => {
     assert.equal(checkOf(liftsOnly(['n'])), 'a');
     assert.equal(checkOf(liftsOnly(['a', 'n'])), undefined);
   });
+});
+
+describe('what mail filters are told of the content', () => {
+  const ham = { isSpam: false, score: 1, required: 5, tests: ['H'] };
+  const unsure = { isSpam: false, score: 4, required: 6, tests: ['U'] };
+  const spam = { isSpam: true, score: 7, required: 6, tests: ['S'] };
+  const worse = { isSpam: true, score: 9, required: 6, tests: ['W'] };
+  const cases: [name: string, of: readonly Judged[], expected: Finding['spam'], treatment?: Treatment][] = [
+    ['nothing where nobody scored it', [judged('a', 'tag', {})], undefined],
+    ['a pass', [judged('a', 'tag', { result: 'pass', spam: ham })], ham],
+    ['what is tagged', [judged('a', 'tag', { spam })], spam],
+    ['what is suspected', [judged('a', 'suspect', { spam })], spam],
+    ['not what is observed', [judged('a', 'observe', { spam })], undefined],
+    ['not what is off', [judged('a', 'off', { spam })], undefined],
+    ['not what is lifted', [judged('a', 'tag', { spam })], undefined, liftsOnly('all')],
+    ['what is refused for others', [judged('a', 'refuse', { spam })], spam, TAGS_ONLY],
+    [
+      'spam before ham',
+      [judged('a', 'tag', { result: 'pass', spam: ham }), judged('b', 'tag', { spam })],
+      spam,
+    ],
+    [
+      '… in any order',
+      [judged('b', 'tag', { spam }), judged('a', 'tag', { result: 'pass', spam: ham })],
+      spam,
+    ],
+    ['the worse of two', [judged('a', 'tag', { spam }), judged('b', 'tag', { spam: worse })], worse],
+    ['… in any order', [judged('a', 'tag', { spam: worse }), judged('b', 'tag', { spam })], worse],
+    [
+      'the nearer to spam',
+      [judged('a', 'tag', { result: 'pass', spam: ham }), judged('b', 'tag', { spam: unsure })],
+      unsure,
+    ],
+  ];
+  for (const [name, of, expected, treatment = NO_TREATMENT] of cases)
+    it(name, () => assert.deepEqual(standing(of, { treatment }).spam, expected));
 });

@@ -2,7 +2,7 @@ import type { Reply } from '../mail/reply.ts';
 import type { AnyCheck } from './check.ts';
 import type { Treatment } from './exemption.ts';
 import { lifts } from './exemption.ts';
-import type { Finding } from './finding.ts';
+import type { Finding, SpamScore } from './finding.ts';
 import type { CheckSettings, ConfiguredCheck, Policy } from './policy.ts';
 import { refusal } from './replies.ts';
 import type { Cost } from './stage.ts';
@@ -19,7 +19,7 @@ const NONE: Effect = { kind: 'none' };
 
 export function effectOf(
   finding: Finding,
-  check: Pick<AnyCheck, 'name' | 'lifted'>,
+  check: Pick<AnyCheck, 'name' | 'lifted' | 'tagsListHosts'>,
   settings: CheckSettings,
   treatment: Treatment,
 ): Effect {
@@ -41,7 +41,10 @@ export function effectOf(
         case 'refuse':
         case 'defer':
           // A list server is never refused for its subscriber's sake; the protocol's own rules hold for it all the same.
-          return { kind: treatment.refusalsAreTags && check.lifted === 'by-any' ? 'tag' : action };
+          if (treatment.refusalsAreTags && (check.lifted === 'by-any' || check.tagsListHosts === true))
+            return { kind: 'tag' };
+          // P3: with DNS well again the client may turn out to be one that an entry lets in.
+          return { kind: treatment.namesOpen === true && check.lifted === 'by-any' ? 'defer' : action };
         case 'tag':
         case 'observe':
           return { kind: action };
@@ -65,6 +68,8 @@ export interface Standing {
   readonly suspicion: number;
   /** `check:code` of all that is tagged or suspected, for the header. */
   readonly tags: readonly string[];
+  /** What mail filters behind us are told of the content; absent where nobody has scored it. */
+  readonly spam?: SpamScore;
 }
 
 export interface Signature {
@@ -91,11 +96,14 @@ export function standingOf(
   let deferred: Verdict = GO_ON;
   const tags: string[] = [];
   const signs: string[] = [];
+  let spam: SpamScore | undefined;
   for (const { configured, findings } of judged) {
     const { check, settings } = configured;
     if (lifts(treatment, check)) continue;
     for (const finding of findings) {
       const effect = effectOf(finding, check, settings, treatment);
+      if (finding.spam !== undefined && isHeard(finding.result, effect.kind))
+        spam = graver(spam, finding.spam);
       switch (effect.kind) {
         case 'none':
         case 'observe':
@@ -130,13 +138,29 @@ export function standingOf(
     refused = treatment.refusalsAreTags
       ? GO_ON
       : verdictOf(
-          'refuse',
+          treatment.namesOpen === true ? 'defer' : 'refuse',
           'suspicion',
           { result: 'fail', code: 'suspicion', text, enhanced: '5.7.1' },
           signature,
         );
   }
-  return { verdict: refused.kind === 'go-on' ? deferred : refused, suspicion, tags };
+  return {
+    verdict: refused.kind === 'go-on' ? deferred : refused,
+    suspicion,
+    tags,
+    ...(spam === undefined ? {} : { spam }),
+  };
+}
+
+/** What is only observed, or switched off, is not told to mail filters either. */
+const isHeard = (result: Finding['result'], effect: Effect['kind']): boolean =>
+  result === 'pass' || (effect !== 'none' && effect !== 'observe');
+
+/** Of two judges the one that thinks worse of it, each by its own scale. */
+function graver(a: SpamScore | undefined, b: SpamScore): SpamScore {
+  if (a === undefined) return b;
+  if (a.isSpam !== b.isSpam) return a.isSpam ? a : b;
+  return b.score - b.required > a.score - a.required ? b : a;
 }
 
 function verdictOf(kind: 'refuse' | 'defer', check: string, finding: Finding, signature: Signature): Verdict {

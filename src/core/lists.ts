@@ -1,8 +1,9 @@
 import { domainToASCII } from 'node:url';
-import { contains, formatNetwork, parseIp, parseNetwork } from '../mail/ip.ts';
+import { contains, formatNetwork, parseIp, parseNetwork, type Network } from '../mail/ip.ts';
 import { mailboxKey, type Mailbox, type ReversePath } from '../mail/mailbox.ts';
-import { networkSet } from '../mail/networks.ts';
+import { NetworkCollector } from '../mail/networks.ts';
 import type { ListsPort } from './ports.ts';
+import { atOnce, type Slices } from './slices.ts';
 
 /**
  * One line of the operator's lists (C1, E11, E12). Whatever it names must all match: client and recipient given together
@@ -25,6 +26,13 @@ export interface ListEntry {
   readonly source: string;
 }
 
+/** An array of entries, or what makes them anew from a file each time that they are asked for. */
+export interface ListEntries extends Iterable<ListEntry> {
+  readonly length: number;
+  at(index: number): ListEntry | undefined;
+  some(is: (entry: ListEntry) => boolean): boolean;
+}
+
 export interface ListQuestion {
   readonly client: string;
   /** The client's forward-confirmed names, where they are known. */
@@ -45,57 +53,84 @@ export interface Lists extends ListsPort {
  * under that one of its conditions which fewest others share, so that a look-up costs a binary search and a few hash
  * look-ups, however long the lists are.
  */
-export function buildLists(entries: readonly ListEntry[]): Lists {
-  const conditions = entries.map(conditionsOf);
-  const shared = new Map<string, number>();
-  for (const keys of conditions) for (const key of keys) shared.set(key, (shared.get(key) ?? 0) + 1);
+export function buildLists(entries: ListEntries): Lists {
+  return atOnce(buildingLists(entries));
+}
 
+/** The same in slices of a few milliseconds, so that mail flows while half a million entries are read anew. */
+export function* buildingLists(entries: ListEntries): Slices<Lists> {
+  const clients = new NetworkCollector();
   const first = new Map<string, number>();
   const next = new Int32Array(entries.length).fill(NONE);
-  const networks: string[] = [];
-  const networkKeys: string[] = [];
-  // Backwards, so that each chain stands in the order of the entries.
-  for (let i = entries.length - 1; i >= 0; i--) {
-    const key = rarest(conditions[i] ?? [], shared);
-    const head = first.get(key);
-    if (head !== undefined) next[i] = head;
-    else if (key.startsWith('client ')) {
-      networks.push(key.slice('client '.length));
-      networkKeys.push(key);
-    }
+  const file = (key: string, i: number) => {
+    next[i] = first.get(key) ?? NONE;
     first.set(key, i);
+  };
+  /** Entries with several conditions, and how often each of those is named by them. */
+  const choosy: number[] = [];
+  const shared = new Map<string, number>();
+  const count = (key: string) => shared.set(key, (shared.get(key) ?? 0) + 1);
+  let namesHosts = false;
+  let i = 0;
+  for (const entry of entries) {
+    namesHosts ||= entry.host !== undefined;
+    const { network, keys } = conditionsOf(entry);
+    const [key] = keys;
+    if (network !== undefined && keys.length === 0) clients.add(network, i);
+    else if (network === undefined && keys.length === 1 && key !== undefined) file(key, i);
+    else {
+      choosy.push(i);
+      for (const key of keys) count(key);
+      if (network !== undefined) count(formatNetwork(network));
+    }
+    i += 1;
+    if (i % SLICE === 0) yield;
+  }
+  for (const [n, i] of choosy.entries()) {
+    const entry = entries.at(i);
+    if (entry === undefined) continue;
+    const { network, keys } = conditionsOf(entry);
+    const rarest = keys.reduce((a, b) => ((shared.get(b) ?? 0) < (shared.get(a) ?? 0) ? b : a));
+    const sharing = network === undefined ? Infinity : (shared.get(formatNetwork(network)) ?? 0);
+    if (network !== undefined && sharing <= (shared.get(rarest) ?? 0)) clients.add(network, i);
+    else file(rarest, i);
+    if (n % SLICE === 0) yield;
   }
   shared.clear();
-  const clients = networkSet(networks);
-  const clientHeads = Int32Array.from(networkKeys, (key) => first.get(key) ?? NONE);
-  for (const key of networkKeys) first.delete(key);
+  const networks = yield* clients.collected();
 
   const find = (question: ListQuestion): readonly ListEntry[] => {
     if (entries.length === 0) return NOTHING;
-    const found: number[] = [];
-    const follow = (head: number | undefined) => {
-      for (let i = head ?? NONE; i !== NONE; i = next[i] ?? NONE) {
-        const entry = entries[i];
-        if (entry !== undefined && matches(entry, question)) found.push(i);
-      }
+    const found: { readonly i: number; readonly entry: ListEntry }[] = [];
+    const look = (i: number, isClient: boolean) => {
+      const entry = entries.at(i);
+      if (entry === undefined) return;
+      if ((isClient || clientMatches(entry, question)) && restMatches(entry, question))
+        found.push({ i, entry });
     };
-    for (const n of clients.findAll(question.client)) follow(clientHeads[n]);
-    if (first.size > 0) for (const key of keysOf(question)) follow(first.get(key));
-    return found.sort((a, b) => a - b).flatMap((i) => entries[i] ?? []);
+    for (const i of networks.findAll(question.client)) look(i, true);
+    if (first.size > 0)
+      for (const key of keysOf(question))
+        for (let i = first.get(key) ?? NONE; i !== NONE; i = next[i] ?? NONE) look(i, false);
+    return found.sort((a, b) => a.i - b.i).map(({ entry }) => entry);
   };
-  return { size: entries.length, namesHosts: entries.some((e) => e.host !== undefined), find };
+  return { size: entries.length, namesHosts, find };
 }
 
+/** Entries of a slice: some milliseconds. */
+const SLICE = 4096;
 const NONE = -1;
 const NOTHING: readonly ListEntry[] = [];
 
-/** Whether everything the entry names is so. What the question does not know yet does not match. */
-function matches(entry: ListEntry, question: ListQuestion): boolean {
-  if (entry.client !== undefined) {
-    const network = parseNetwork(entry.client);
-    const ip = parseIp(question.client);
-    if (network.kind === 'bad' || ip === undefined || !contains(network, ip)) return false;
-  }
+function clientMatches(entry: ListEntry, question: ListQuestion): boolean {
+  if (entry.client === undefined) return true;
+  const network = parseNetwork(entry.client);
+  const ip = parseIp(question.client);
+  return network.kind === 'network' && ip !== undefined && contains(network, ip);
+}
+
+/** Whether all else that the entry names is so. What the question does not know yet does not match. */
+function restMatches(entry: ListEntry, question: ListQuestion): boolean {
   if (entry.host !== undefined) {
     const key = `host ${domainPattern(entry.host)}`;
     if (question.hosts?.some((name) => domainKeys('host', name).includes(key)) !== true) return false;
@@ -111,14 +146,11 @@ function matches(entry: ListEntry, question: ListQuestion): boolean {
   return true;
 }
 
-function conditionsOf(entry: ListEntry): string[] {
+function conditionsOf(entry: ListEntry): { readonly network: Network | undefined; readonly keys: string[] } {
   const fault = (problem: string) => new Error(`${entry.source}: ${problem}`);
+  const network = entry.client === undefined ? undefined : parseNetwork(entry.client);
+  if (network?.kind === 'bad') throw fault(network.problem);
   const keys: string[] = [];
-  if (entry.client !== undefined) {
-    const network = parseNetwork(entry.client);
-    if (network.kind === 'bad') throw fault(network.problem);
-    keys.push(`client ${formatNetwork(network)}`);
-  }
   if (entry.host !== undefined) {
     const pattern = domainPattern(entry.host);
     if (!isPattern(pattern))
@@ -140,15 +172,9 @@ function conditionsOf(entry: ListEntry): string[] {
     }
     keys.push(`${side} ${pattern}`);
   }
-  if (keys.length === 0)
+  if (network === undefined && keys.length === 0)
     throw fault('names no client, host, sender or recipient, so it would match everything');
-  return keys;
-}
-
-function rarest(keys: readonly string[], shared: ReadonlyMap<string, number>): string {
-  let best = keys[0] ?? '';
-  for (const key of keys) if ((shared.get(key) ?? 0) < (shared.get(best) ?? 0)) best = key;
-  return best;
+  return { network, keys };
 }
 
 /** Every key under which an entry that matches may be filed, networks aside. */

@@ -22,6 +22,8 @@ export interface Policy {
   readonly convictions?: ConvictionSettings | undefined;
   /** How long one stage may ask, in all. */
   readonly checksTimeoutMs: number;
+  /** The same at the end of the message, where clients wait longer; absent: no longer than elsewhere. */
+  readonly messageChecksTimeoutMs?: number;
   /** Names this policy in the journal. */
   readonly hash: string;
 }

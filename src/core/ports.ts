@@ -3,8 +3,10 @@ import type { Mailbox } from '../mail/mailbox.ts';
 import type { ConvictionSettings } from './charges.ts';
 import type { Header } from '../mail/header.ts';
 import type { Json } from './check.ts';
+import type { Counts, TokenCounts } from './classifier.ts';
 import type { MessageContent } from './delivery.ts';
 import type { ListEntry, ListQuestion } from './lists.ts';
+import type { ScannersPort } from './scanners.ts';
 import type { ClientStanding } from './standing.ts';
 
 /** The whole list of what checks ask of the world. */
@@ -18,6 +20,8 @@ export interface Ports {
   readonly callout: CalloutPort;
   readonly lists: ListsPort;
   readonly zones: ZoneHealthPort;
+  readonly scanners: ScannersPort;
+  readonly classifier: ClassifierPort;
   /** The message at hand: there at `endOfMessage`, and only then. */
   readonly message?: MessagePort | undefined;
   /** The backend's own answer to a recipient, inside the client's transaction (E5). */
@@ -165,6 +169,18 @@ export type BackendAnswer =
   /** `of`: the answer was to the transaction (its sender, its client), and says nothing of the recipient. */
   | { readonly kind: 'replied'; readonly reply: Reply; readonly of?: 'transaction' }
   | { readonly kind: 'unreachable'; readonly reason: string };
+
+/** What the site's own spam filter has learnt (M6). */
+export interface ClassifierPort {
+  /** In how many messages of each kind the tokens were; those never seen are left out. Throws where it cannot be read. */
+  recall(tokens: Iterable<string>): Soon<Recalled>;
+}
+
+export interface Recalled {
+  /** Messages learnt of each kind. */
+  readonly trained: Counts;
+  readonly seen: readonly TokenCounts[];
+}
 
 export interface MessagePort {
   readonly header: Header;

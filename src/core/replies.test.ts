@@ -77,4 +77,20 @@ describe('a refusal', () => {
       ]);
     });
   }
+
+  it('says once when to come again', () => {
+    const text = 'greylisted, for example.net is new; try again in 3 minutes';
+    assert.deepEqual(refusal('defer', 'greylist', { text }, signature).lines, [
+      'Not now: greylisted, for example.net is new; try again in 3 minutes (greylist); id K7Q2MX4D',
+    ]);
+  });
+
+  it('cuts what was found, and not what the sender needs', () => {
+    for (const kind of ['refuse', 'defer'] as const) {
+      const made = refusal(kind, 'recipients', { text: 'long '.repeat(200) }, signature);
+      const line = formatReply(made);
+      assert.ok(line.length <= 512, `${line.length}`);
+      assert.match(line, /\.\.\. \(recipients\).* id K7Q2MX4D\r\n$/);
+    }
+  });
 });

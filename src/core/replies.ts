@@ -81,11 +81,23 @@ export function refusal(
   signature: { readonly contact: string; readonly id: string },
 ): Reply {
   if (kind === 'defer') {
-    const text = `Not now: ${finding.text} (${check}). Try again later; id ${signature.id}`;
+    // A finding that knows how long says so itself.
+    const again = /\btry again in /.test(finding.text) ? '' : '. Try again later';
+    const text = around('Not now: ', finding.text, ` (${check})${again}; id ${signature.id}`);
     return reply(450, classOf(4, finding.enhanced, '4.7.1'), text);
   }
-  const text = `Refused: ${finding.text} (${check}). Mistake? Write to ${signature.contact} with id ${signature.id}`;
+  const whereTo = `Mistake? Write to ${signature.contact} with id ${signature.id}`;
+  const text = around('Refused: ', finding.text, ` (${check}). ${whereTo}`);
   return reply(finding.replyCode ?? 550, classOf(5, finding.enhanced, '5.7.1'), text);
+}
+
+// RFC 5321 4.5.3.1.5: 512 octets a line, with code, status and CRLF.
+const MAX_LINE = 480;
+
+/** What a stranger said may be long: id and address, without which a mistake stays one, must not be what is cut off. */
+function around(before: string, text: string, behind: string): string {
+  const room = Math.max(0, MAX_LINE - before.length - behind.length);
+  return `${before}${text.length > room ? `${text.slice(0, Math.max(0, room - 3))}...` : text}${behind}`;
 }
 
 function classOf(digit: 4 | 5, enhanced: string | undefined, byDefault: string): string {

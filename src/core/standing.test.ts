@@ -5,16 +5,16 @@ import { NO_STANDING, standingKind } from './standing.ts';
 describe('standing', () => {
   const cases: [good: number, bad: number, kind: string][] = [
     [0, 0, 'unknown'],
-    [2.99, 0, 'unknown'],
-    [3, 0, 'good'],
+    [2.49, 0, 'unknown'],
+    [2.5, 0, 'good'],
     // Ten good deliveries outweigh one charge.
     [9.9, 1, 'bad'],
     [10, 1, 'good'],
     [29.9, 3, 'bad'],
     [30, 3, 'good'],
     // A charge that has decayed by half and more is no longer held against anybody.
-    [0, 0.99, 'unknown'],
-    [0, 1, 'bad'],
+    [0, 0.49, 'unknown'],
+    [0, 0.5, 'bad'],
     [3, 0.3, 'good'],
     [3, 0.31, 'unknown'],
   ];

@@ -10,12 +10,14 @@ export interface ClientStanding {
 
 export const NO_STANDING: ClientStanding = { good: 0, bad: 0 };
 
-// Good deliveries count once an hour at most (see the store): nobody earns a good name in an afternoon.
-const GOOD_FROM = 3;
+// Three, each a little decayed by the time of the third. They count once an hour at most (see the store).
+const GOOD_FROM = 2.5;
+// Half a charge: one is held against a client for a half-life.
+const BAD_FROM = 0.5;
 // Bad ones that good ones must outweigh so many times.
 const GOOD_PER_BAD = 10;
 
 export function standingKind({ good, bad }: ClientStanding): 'good' | 'unknown' | 'bad' {
   if (good >= GOOD_FROM && good >= bad * GOOD_PER_BAD) return 'good';
-  return bad >= 1 && bad * GOOD_PER_BAD > good ? 'bad' : 'unknown';
+  return bad >= BAD_FROM && bad * GOOD_PER_BAD > good ? 'bad' : 'unknown';
 }

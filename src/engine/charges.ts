@@ -9,12 +9,14 @@ import {
   BOUNCED_GUESSES,
   convictedNetwork,
   GUESSES,
+  REACHED,
   STRIKES,
   type Charge,
   type ConvictionSettings,
 } from '../core/charges.ts';
 import type { Step } from '../core/decision.ts';
 import { lifts, type Treatment } from '../core/exemption.ts';
+import type { SessionFacts } from '../core/facts.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Ports, Soon } from '../core/ports.ts';
 import { clientNetwork } from '../core/site.ts';
@@ -70,6 +72,15 @@ export function chargesOf(steps: readonly Step[], policy: Pick<Policy, 'checks'>
   return { guesses, gravest };
 }
 
+/**
+ * What no check judges, for it ends the session: a client that talks nonsense until it is cut off. One that asked for recipients
+ * was cut off over those, and they are counted as guesses.
+ */
+export function nonsenseCharge({ violations, client, asked = 0 }: SessionFacts): Found<'strike'> | undefined {
+  if (!violations.includes('too-many-errors') || asked > 0) return undefined;
+  return { charge: 'strike', check: 'dialogue', text: `${client.address} was cut off after too many errors` };
+}
+
 /** A step's action is that of its gravest finding; another may have an action of its own. */
 function isOnlySeen(check: string, code: string, { checks }: Pick<Policy, 'checks'>): boolean {
   const settings = checks.find((c) => c.check.name === check)?.settings;
@@ -80,6 +91,24 @@ function isOnlySeen(check: string, code: string, { checks }: Pick<Policy, 'check
 /** Whom the block list would not hold for, and list hosts, which are only tagged, are not put on it. */
 export function isSpared(treatment: Treatment): boolean {
   return treatment.refusalsAreTags || lifts(treatment, { name: 'short-term-block', lifted: 'by-any' });
+}
+
+/** Recipients that got their message: they speak for a network that guesses, and are counted only where one does. */
+export function noteDelivered(
+  client: string,
+  recipients: number,
+  { site, convictions }: Pick<Policy, 'site' | 'convictions'>,
+  { rates }: Pick<Ports, 'rates'>,
+): Soon<unknown> {
+  const windowMs = convictions?.guessWindowMs ?? 0;
+  if (windowMs === 0) return undefined;
+  const known = clientNetwork(site, client);
+  return after(rates.count(GUESSES, known), (guesses) => {
+    let noted: Soon<unknown>;
+    for (let i = 0; i < recipients && guesses > 0; i++)
+      noted = after(noted, () => rates.add(REACHED, known, windowMs));
+    return noted;
+  });
 }
 
 type Remembering = Pick<Ports, 'standing' | 'blocks' | 'rates'>;
@@ -121,8 +150,10 @@ export function bring(
         return after(
           ports.rates.add(STRIKES, network, convictions.strikeWindowMs),
           (strikes): Soon<unknown> =>
-            // So many more for each block: the strikes of the last one are spent.
-            strikes % convictions.strikes === 0 ? convict(network, charged, convictions, ports) : undefined,
+            // So many more for each block: the strikes of the last one are spent. One slip of the good is none, whatever the setting.
+            strikes % Math.max(charge === 'conviction' ? 2 : 1, convictions.strikes) === 0
+              ? convict(network, charged, convictions, ports)
+              : undefined,
         );
       }),
     ),

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { GUESSES, UNSETTLED } from '../core/charges.ts';
-import type { Block } from '../core/ports.ts';
+import type { Block, Ports } from '../core/ports.ts';
+import type { Verdict } from '../core/verdict.ts';
+import { reply, type Reply } from '../mail/reply.ts';
 import { CLIENT, gate, HOUR, MINUTES, TRAP, UNKNOWN, WILLING } from '../../test/fakes/visits.ts';
 
+const verdictReply = (verdict: Verdict): Reply => (verdict.kind === 'go-on' ? WILLING : verdict.reply);
 const lasting = ({ sinceMs, endsMs }: Block) => (endsMs - sinceMs) / HOUR;
 
 describe('the life of a conviction', () => {
@@ -43,6 +46,20 @@ describe('the life of a conviction', () => {
     later(31 * 24 * HOUR);
     await visit({ to: [TRAP] });
     assert.equal(lasting(blocks.list()[0]!), 1, 'forgotten');
+  });
+
+  it('begins with the third session that talks nonsense until it is cut off, in a day', async (t) => {
+    const { visit, blocks } = gate(t);
+    const nonsense = { to: [], violations: ['too-many-errors'] } as const;
+    for (let i = 0; i < 2; i++) await visit(nonsense);
+    // One that asked for recipients was cut off over those.
+    await visit({ to: ['old1@example.org', 'user@example.org'], violations: ['too-many-errors'] });
+    assert.deepEqual(blocks.list(), []);
+    await visit(nonsense);
+    assert.deepEqual(
+      blocks.list().map(({ by, network }) => [by, network]),
+      [['dialogue', CLIENT]],
+    );
   });
 
   it('is not made worse by what is done while it lasts', async (t) => {
@@ -99,6 +116,27 @@ describe('the life of a conviction', () => {
   });
 });
 
+describe('a list that spares hosts by their name', () => {
+  const entries = [
+    { kind: 'allow', host: 'mx.partner.example', lifts: ['short-term-block'], source: 'allow.txt:1' },
+  ] as const;
+  const dnsOf = (kind: 'timeout' | 'nxdomain'): Partial<Ports> => ({
+    dns: { resolve: async () => ({ kind }) },
+  });
+
+  it('does so while DNS does not say who the client is', async (t) => {
+    const { visit, blocks } = gate(t, { entries, ports: dnsOf('timeout') });
+    await visit({ to: [TRAP] });
+    assert.deepEqual(blocks.list(), []);
+  });
+
+  it('spares nobody else', async (t) => {
+    const { visit, blocks } = gate(t, { entries, ports: dnsOf('nxdomain') });
+    await visit({ to: [TRAP] });
+    assert.equal(blocks.list().length, 1);
+  });
+});
+
 describe('strikes', () => {
   it('are one a session, and three of them a block', async (t) => {
     const { visit, blocks, later } = gate(t);
@@ -127,6 +165,15 @@ describe('strikes', () => {
       if (i % 2 === 1) later(24 * HOUR);
     }
     assert.deepEqual(blocks.list(), []);
+  });
+
+  it('are what the first slip of a client in good standing is, also where one strike is enough for others', async (t) => {
+    const { visit, deserve, blocks } = gate(t, { settings: { 'short-term-block': { strikes: 1 } } });
+    await deserve();
+    await visit({ to: [TRAP] });
+    assert.deepEqual(blocks.list(), []);
+    await visit({ violations: ['early-talker'], client: '192.0.2.9' });
+    assert.equal(blocks.list().length, 1);
   });
 
   it('are what the first slip of a client in good standing is', async (t) => {
@@ -163,6 +210,31 @@ describe('guesses', () => {
     assert.deepEqual(blocks.list(), []);
     assert.deepEqual(await visit(), ['550 dictionary-attack']);
     assert.equal(blocks.list().length, 1);
+  });
+
+  it('of a service that a stranger has write to made-up addresses convict nobody', async (t) => {
+    const { begin, blocks, store } = gate(t);
+    const write = async (local: string): Promise<string> => {
+      const session = begin();
+      const to = { local, domain: 'example.org' };
+      await session.helo('EHLO', 'mail.example.net');
+      await session.mail({ local: 'a', domain: 'example.net' }, {});
+      const verdict = await session.rcpt(to, {});
+      session.recipientAnswered(to, verdict.kind === 'other-transaction' ? WILLING : verdictReply(verdict));
+      if (verdict.kind === 'go-on') {
+        await session.endOfMessage({ sizeOctets: 100 });
+        session.transactionEnded(reply(250, '2.0.0', 'Ok'));
+      }
+      session.ended();
+      return verdict.kind;
+    };
+    for (let i = 0; i < 30; i++) {
+      await write(`guess${i}`);
+      await write(`user${i}`);
+    }
+    assert.equal(store.rates.count(GUESSES, CLIENT), 20);
+    assert.equal(await write('user'), 'defer');
+    assert.deepEqual(blocks.list(), []);
   });
 
   it('are no attack among as many others', async (t) => {
@@ -243,10 +315,13 @@ describe('the honeypot', () => {
       },
     });
     assert.deepEqual(await visit(), ['450 recipients']);
+    later(HOUR / 2);
+    // Deferred again, and not counted from the first time alone.
+    await visit();
     later(HOUR - 1);
     await visit({ role: 'honeypot' });
     assert.deepEqual(blocks.list(), []);
-    later(1);
+    later(HOUR + 1);
     await visit({ role: 'honeypot' });
     assert.equal(blocks.list().length, 1);
   });

@@ -100,7 +100,13 @@ const DOUBT = COSTS.indexOf('doubt');
 function cluesOf(judged: readonly Judged[], c: Climb): Clues {
   const { suspicion } = standingOf(judged, c.policy, c.treatment, undefined, c.signature);
   const found = (name: string) => judged.find(({ configured }) => configured.check.name === name)?.findings;
-  return { suspicion, found: (name) => found(name) ?? [] };
+  return {
+    suspicion,
+    found: (name) => found(name) ?? [],
+    *all() {
+      for (const { configured, findings } of judged) yield [configured.check.name, findings] as const;
+    },
+  };
 }
 
 function take(
@@ -165,14 +171,21 @@ const NEVER = new AbortController().signal;
 const WITHOUT_SIGNAL: ReadonlySet<Cost> = new Set(['memory', 'store', 'doubt']);
 const TOO_LATE = new Error('no answer in time');
 
+// RFC 5321 4.5.3.2.6: a client waits ten minutes for the reply to its message, and a scanner may need some of them.
+const budgetMs = ({ policy, stage }: Pick<Climb, 'policy' | 'stage'>): number =>
+  stage === 'endOfMessage'
+    ? (policy.messageChecksTimeoutMs ?? policy.checksTimeoutMs)
+    : policy.checksTimeoutMs;
+
 /** One deadline for all questions of a stage; its timer exists only once something waits. */
 class StageDeadline {
-  readonly #climb: Pick<Climb, 'policy' | 'signal'>;
+  readonly #climb: Pick<Climb, 'policy' | 'stage' | 'signal'>;
   #controller: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
   #onGone: (() => void) | undefined;
+  #late: Promise<never> | undefined;
 
-  constructor(climb: Pick<Climb, 'policy' | 'signal'>) {
+  constructor(climb: Pick<Climb, 'policy' | 'stage' | 'signal'>) {
     this.#climb = climb;
   }
 
@@ -180,7 +193,7 @@ class StageDeadline {
     if (this.#controller === undefined) {
       const controller = new AbortController();
       this.#controller = controller;
-      this.#timer = setTimeout(() => controller.abort(TOO_LATE), this.#climb.policy.checksTimeoutMs);
+      this.#timer = setTimeout(() => controller.abort(TOO_LATE), budgetMs(this.#climb));
       this.#onGone = () => controller.abort(CLIENT_GONE);
       const gone = this.#climb.signal();
       if (gone.aborted) this.#onGone();
@@ -191,13 +204,17 @@ class StageDeadline {
 
   /** A check that does not heed the signal must not hold the dialogue up. */
   race<T>(promise: Promise<T>): Promise<T> {
-    const { signal } = this;
-    return new Promise((resolve, reject) => {
-      const onAbort = () => reject(signal.reason as Error);
-      if (signal.aborted) onAbort();
-      signal.addEventListener('abort', onAbort, { once: true });
-      promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-    });
+    if (this.#late === undefined) {
+      const { signal } = this;
+      // One for all: it goes with the stage.
+      this.#late = new Promise((_resolve, reject) => {
+        const onAbort = () => reject(signal.reason as Error);
+        if (signal.aborted) onAbort();
+        else signal.addEventListener('abort', onAbort, { once: true });
+      });
+      this.#late.catch(() => undefined);
+    }
+    return Promise.race([promise, this.#late]);
   }
 
   end(): void {

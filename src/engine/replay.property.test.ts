@@ -169,6 +169,8 @@ function portsOf(draw: Draw, lists: readonly ListEntry[], asked: string[]): Port
     },
     lists: buildLists(lists),
     zones: { suspended: () => undefined, suspend: () => undefined },
+    scanners: {},
+    classifier: { recall: () => ({ trained: { ham: 0, spam: 0 }, seen: [] }) },
     recipients: { ask: async ({ local }) => noted('backend', draw(`backend ${local} ${times++}`, REPLIES)) },
   };
 }
@@ -279,7 +281,7 @@ describe('replay over the whole ladder', () => {
     await fc.assert(
       fc.asyncProperty(anyPolicy, anyDialogue, async (policy, said) => {
         const asked: string[] = [];
-        const { decisions, verdicts, message } = await dialogue(policy, said, asked);
+        const { decisions, early, verdicts, message } = await dialogue(policy, said, asked);
         const decision = decisions.at(-1);
         assert.ok(decision);
         // Nothing that DNS or a backend says makes a check throw.
@@ -290,6 +292,7 @@ describe('replay over the whole ladder', () => {
         asked.length = 0;
         const again = await replay(JSON.parse(JSON.stringify(decision)) as Decision, policy);
         assert.deepEqual(asked, []);
+        assert.deepEqual(again.early, early);
         assert.deepEqual(again.recipients, verdicts);
         assert.deepEqual(again.message, message);
         const outcome = `${decision.outcome} ${decision.check ?? ''}`;
@@ -349,7 +352,7 @@ async function dialogue(policy: Policy, said: Said, asked: string[]) {
     if (verdict.kind === 'go-on') continue;
     const decision = session.ended(verdict.reply);
     assert.ok(decision);
-    return { decisions: [decision], verdicts, message };
+    return { decisions: [decision], early: verdict, verdicts, message };
   }
   for (const [i, recipient] of said.recipients.entries()) {
     if (i === 1 && said.violates === 'pipelining') session.violated('pipelining');
@@ -373,5 +376,5 @@ async function dialogue(policy: Policy, said: Said, asked: string[]) {
   const decision = session.transactionEnded(final);
   assert.ok(decision);
   decisions.push(decision);
-  return { decisions, verdicts, message };
+  return { decisions, early: undefined, verdicts, message };
 }

@@ -3,10 +3,11 @@ import type { AnyCheck } from '../core/check.ts';
 import type { Decision, Step } from '../core/decision.ts';
 import type { Treatment } from '../core/exemption.ts';
 import { NO_TREATMENT, treatmentOf } from '../core/exemption.ts';
-import type { Facts, TransactionFacts } from '../core/facts.ts';
+import type { Facts, SessionFacts, TransactionFacts } from '../core/facts.ts';
 import type { Standing } from '../core/ladder.ts';
 import type { ConfiguredCheck, Policy } from '../core/policy.ts';
 import type { ListsPort, Ports } from '../core/ports.ts';
+import type { Stage } from '../core/stage.ts';
 import type { Verdict } from '../core/verdict.ts';
 import { mailboxKey } from '../mail/mailbox.ts';
 import { climb } from './judge.ts';
@@ -15,6 +16,8 @@ import { climb } from './judge.ts';
 export type ReplayedVerdict = Verdict | { readonly kind: 'unknown'; readonly checks: readonly string[] };
 
 export interface Replayed {
+  /** Of the stage before any recipient that refused or deferred; undefined where none did. */
+  readonly early: ReplayedVerdict | undefined;
   /** In the order of the decision's recipients; undefined for those that were not judged then (splits by 452). */
   readonly recipients: readonly (ReplayedVerdict | undefined)[];
   /** Of DATA, or of the message; undefined where neither was judged. */
@@ -36,31 +39,37 @@ export async function replay(decision: Decision, policy: Policy, lists?: ListsPo
     );
   }
   const index = decision.recipients.findIndex((r) => r.reply.code < 400);
-  const judged = decision.atData === true || decision.sizeOctets !== undefined;
+  const judged = decision.atData !== undefined || decision.atMessage !== undefined;
+  const early =
+    decision.early === undefined
+      ? undefined
+      : await judgeAgain({ decision, policy, lists, index: NOBODY, occurrence: 0 }, 'early');
   const message =
     index < 0 || !judged
       ? undefined
       : await judgeAgain({ decision, policy, lists, index, occurrence: 0 }, 'message');
-  return { recipients, message };
+  return { early, recipients, message };
 }
+
+const NOBODY = -1;
 
 interface Case {
   readonly decision: Decision;
   readonly policy: Policy;
   readonly lists: ListsPort | undefined;
-  /** Of the recipient. */
+  /** Of the recipient; `NOBODY` before there is one. */
   readonly index: number;
   /** How often the same recipient was judged before in the transaction. */
   readonly occurrence: number;
 }
 
-async function judgeAgain(c: Case, what: 'rcpt' | 'message'): Promise<ReplayedVerdict> {
+async function judgeAgain(c: Case, what: 'early' | 'rcpt' | 'message'): Promise<ReplayedVerdict> {
   const { decision, policy } = c;
   const neverAsked: string[] = [];
   const checks = policy.checks.map((configured) => recorded(configured, c, neverAsked));
   const steps = new Map<string, Step>();
   const again: Policy = { ...policy, checks };
-  const climbTo = (to: 'rcpt' | 'data' | 'endOfMessage'): Standing | Promise<Standing> => {
+  const climbTo = (to: Stage): Standing | Promise<Standing> => {
     const facts = factsThen(c, to);
     return climb({
       policy: again,
@@ -77,10 +86,10 @@ async function judgeAgain(c: Case, what: 'rcpt' | 'message'): Promise<ReplayedVe
     });
   };
   // The message is judged over what its recipient's climb had found.
-  let { verdict } = await climbTo('rcpt');
+  let { verdict } = await climbTo(what === 'early' ? (decision.early?.stage ?? 'connect') : 'rcpt');
   if (what === 'message') {
-    if (decision.atData === true) ({ verdict } = await climbTo('data'));
-    if (verdict.kind === 'go-on' && decision.sizeOctets !== undefined)
+    if (decision.atData !== undefined) ({ verdict } = await climbTo('data'));
+    if (verdict.kind === 'go-on' && decision.atMessage !== undefined)
       ({ verdict } = await climbTo('endOfMessage'));
   }
   if (verdict.kind === 'refuse' || neverAsked.length === 0) return verdict;
@@ -113,7 +122,7 @@ function recorded(configured: ConfiguredCheck, c: Case, neverAsked: string[]): C
   return { check: replayed, settings: configured.settings };
 }
 
-function factsThen({ decision, index }: Case, stage: 'rcpt' | 'data' | 'endOfMessage'): Facts {
+function factsThen({ decision, index }: Case, stage: Stage): Facts {
   const recipient = decision.recipients[index];
   const before = stage === 'rcpt' ? decision.recipients.slice(0, index) : decision.recipients;
   const transaction: TransactionFacts = {
@@ -123,20 +132,37 @@ function factsThen({ decision, index }: Case, stage: 'rcpt' | 'data' | 'endOfMes
     parameters: decision.transaction?.parameters ?? {},
     recipients: before.filter((r) => r.reply.code < 400).map((r) => r.mailbox),
   };
-  const { session } = decision;
-  if (stage === 'data') return { session, transaction };
-  if (stage === 'endOfMessage' || recipient === undefined) {
-    return { session, transaction, message: { sizeOctets: decision.sizeOctets ?? 0 } };
+  // Those of later moments were not known then.
+  const upTo = (violationsSeen = 0): SessionFacts => ({
+    ...decision.session,
+    violations: decision.session.violations.slice(0, violationsSeen),
+  });
+  switch (stage) {
+    case 'connect':
+    case 'helo':
+      return { session: upTo(decision.early?.violationsSeen) };
+    case 'mail':
+      return { session: upTo(decision.early?.violationsSeen), transaction };
+    case 'rcpt': {
+      const session = upTo(recipient?.violationsSeen);
+      if (recipient === undefined) return { session, transaction };
+      return { session, transaction, recipient: { mailbox: recipient.mailbox, parameters: {} } };
+    }
+    case 'data':
+      return { session: upTo(decision.atData), transaction };
+    case 'endOfMessage': {
+      const message = { sizeOctets: decision.sizeOctets ?? 0 };
+      return { session: upTo(decision.atMessage), transaction, message };
+    }
+    default:
+      return stage satisfies never;
   }
-  const violations = session.violations.slice(0, recipient.violationsSeen ?? 0);
-  const { mailbox } = recipient;
-  return { session: { ...session, violations }, transaction, recipient: { mailbox, parameters: {} } };
 }
 
 function treatmentThen({ decision, policy, lists, index }: Case, facts: Facts): Treatment {
   const recipient = decision.recipients[index];
   if (policy.hash === decision.policy || lists === undefined || recipient === undefined) {
-    return recipient?.treatment ?? NO_TREATMENT;
+    return (index === NOBODY ? decision.early : recipient)?.treatment ?? NO_TREATMENT;
   }
   const { mailbox } = recipient;
   const entries = lists.find({

@@ -4,8 +4,7 @@
  * Knows no sockets, reads no clock of its own.
  */
 import { after } from '../core/after.ts';
-import { TURNED_AWAY, TURNED_AWAY_KEPT_MS, turnedAwayKey } from '../core/charges.ts';
-import type { Decision, DecisionOutcome, RecipientDecision, Step } from '../core/decision.ts';
+import type { Decision, RecipientDecision, Step, EarlyJudgement } from '../core/decision.ts';
 import type { Treatment } from '../core/exemption.ts';
 import { lifts, NO_TREATMENT, treatmentKey, treatmentOf } from '../core/exemption.ts';
 import type { Facts, MessageFacts, SessionFacts, TransactionFacts, Violation } from '../core/facts.ts';
@@ -13,17 +12,21 @@ import type { MailParameters, RcptParameters } from '../mail/parameters.ts';
 import type { Finding } from '../core/finding.ts';
 import type { Standing } from '../core/ladder.ts';
 import { effectOf } from '../core/ladder.ts';
-import { clientNetwork, isOurDomain } from '../core/site.ts';
+import { isOurDomain } from '../core/site.ts';
 import type { ConfiguredCheck, Policy } from '../core/policy.ts';
-import type { MessagePort, Ports, Soon } from '../core/ports.ts';
+import type { MessagePort, Ports } from '../core/ports.ts';
 import type { Stage } from '../core/stage.ts';
 import type { Verdict } from '../core/verdict.ts';
 import { GO_ON } from '../core/verdict.ts';
+import type { AuthenticationResult } from '../mail/authentication-results.ts';
+import type { Header } from '../mail/header.ts';
 import type { Mailbox, ReversePath } from '../mail/mailbox.ts';
 import { isTransient, type Reply } from '../mail/reply.ts';
-import { confirmedNames, iprev } from '../msgauth/iprev.ts';
-import { bringAll, chargeOf, chargesOf, isSpared, type Found } from './charges.ts';
+import { confirmedNames, iprev, isIprevOpen } from '../msgauth/iprev.ts';
+import { chargeOf, isSpared } from './charges.ts';
+import { Conduct } from './conduct.ts';
 import { CLIENT_GONE, climb, hasRungs } from './judge.ts';
+import { lastRefusal, outcomeOf, overall } from './outcome.ts';
 import { Steps } from './steps.ts';
 
 export interface SessionWorld {
@@ -49,20 +52,19 @@ export class Session {
   #transaction: Transaction | undefined;
   /** Set by the verdict of a stage before MAIL. */
   #refused: (Verdict & { kind: 'refuse' | 'defer' }) | undefined;
+  #earlyJudgement: EarlyJudgement | undefined;
   #transactions = 0;
   #asked = 0;
   #names: Promise<readonly string[]> | undefined;
   /** The same, once they are known. */
   #hosts: readonly string[] = [];
-  /** The gravest charge that was brought: a session is one slip, however many rules it broke. */
-  #charged: 'strike' | 'conviction' | undefined;
-  /** The key of its last note. */
-  #turnedAway: string | undefined;
-  /** What is remembered of the client is written one after the other: each step looks at what the last one left. */
-  #remembering: Soon<unknown>;
+  /** DNS did not answer: there may be more of them. */
+  #namesOpen = false;
+  readonly #conduct: Conduct;
 
   constructor(world: SessionWorld, opening: Opening) {
     this.#world = world;
+    this.#conduct = new Conduct(world);
     // All fields stand in one literal, here and in what is made for every transaction: spreading costs more than judging.
     this.#facts = {
       id: world.newId(),
@@ -103,6 +105,7 @@ export class Session {
     if (!asks && !ports.lists.namesHosts) return NO_NAMES;
     this.#names ??= iprev(ports.dns, this.#facts.client.address, this.signal).then((found) => {
       this.#hosts = confirmedNames(found);
+      this.#namesOpen = isIprevOpen(found);
       return this.#hosts;
     });
     return this.#names;
@@ -113,8 +116,14 @@ export class Session {
   }
 
   /** Why the present transaction is marked: `check:code`, and the sum of weights; for the header that goes on. */
-  get marks(): { readonly tags: readonly string[]; readonly suspicion: number } {
+  get marks(): Pick<Standing, 'tags' | 'suspicion' | 'spam'> {
     return this.#transaction?.standing ?? { tags: [], suspicion: 0 };
+  }
+
+  /** What was found out about who sent the present transaction, for the header that goes on (RFC 8601). */
+  get authentication(): readonly AuthenticationResult[] {
+    const findings = this.#steps.all(true).flatMap((step) => step.findings);
+    return findings.flatMap(({ authentication }) => authentication ?? []);
   }
 
   /** Whether the client is one that no check would be heard against. */
@@ -158,6 +167,8 @@ export class Session {
       treatment: undefined,
       standing: undefined,
       atData: undefined,
+      atMessage: undefined,
+      early: undefined,
       message: undefined,
       refused: undefined,
       judging: undefined,
@@ -206,7 +217,7 @@ export class Session {
         this.#facts = { ...this.#facts, guesses: (this.#facts.guesses ?? 0) + 1, asked: this.#asked };
     }
     // Before the client hears it: it may try the next MX at once, with what is left of a split (452) too.
-    if (isTransient(reply)) this.#noteTurnedAway();
+    if (isTransient(reply)) this.#conduct.turnedAway(this.#facts);
     transaction.recipients.push({
       mailbox,
       // Until the message is delivered a recipient let in is only that.
@@ -224,17 +235,36 @@ export class Session {
 
   data(): Verdict | Promise<Verdict> {
     const transaction = this.#open();
-    transaction.atData = true;
+    transaction.atData = this.#facts.violations.length;
     const facts = { session: this.#facts, transaction: transaction.facts };
     return this.#late('data', facts);
+  }
+
+  /** Whether any check wants to see the header before the body is there. */
+  get asksAhead(): boolean {
+    return this.#world.policy.checks.some(({ check }) => check.ahead !== undefined);
+  }
+
+  headerArrived(header: Header): void {
+    const { policy, ports } = this.#world;
+    const treatment = this.#transaction?.treatment ?? NO_TREATMENT;
+    for (const { check } of policy.checks) {
+      if (check.ahead !== undefined && !lifts(treatment, check)) check.ahead(header, ports, this.signal);
+    }
   }
 
   /** `content`: what the checks may read of it; a trial has none. */
   endOfMessage(message: MessageFacts, content?: MessagePort): Verdict | Promise<Verdict> {
     const transaction = this.#open();
     transaction.message = message;
+    transaction.atMessage = this.#facts.violations.length;
     const facts = { session: this.#facts, transaction: transaction.facts, message };
     return this.#late('endOfMessage', facts, content);
+  }
+
+  /** The door itself said so, without asking: too many recipients, too busy for mail. */
+  answeredWithout(reply: Reply): void {
+    if (isTransient(reply)) this.#conduct.turnedAway(this.#facts);
   }
 
   /** Ends the transaction with the reply that ended it, if one did. Undefined when none was open. */
@@ -250,7 +280,7 @@ export class Session {
     this.#ended = true;
     this.#gone?.abort(CLIENT_GONE);
     // Also after transactions that went well: what is left of the client's queue goes to the next MX.
-    if (final !== undefined && isTransient(final)) this.#noteTurnedAway();
+    if (final !== undefined) this.answeredWithout(final);
     if (this.#transaction !== undefined) return this.transactionEnded(final);
     return this.#transactions === 0 ? this.#decision(undefined, final) : undefined;
   }
@@ -259,16 +289,28 @@ export class Session {
     if (!hasRungs(this.#world.policy, stage)) return GO_ON;
     const facts =
       stage === 'mail' ? { session: this.#facts, transaction: this.#open().facts } : { session: this.#facts };
-    const standing = after(this.#treatmentByName(facts), (treatment) => this.#climb(stage, facts, treatment));
-    return after(standing, ({ verdict }) => {
-      if (verdict.kind !== 'go-on') {
-        // RFC 5321 5.1: who is refused before it could name a recipient may try the next MX, and Postfix does.
-        this.#noteTurnedAway();
-        if (this.#transaction === undefined) this.#refused = verdict;
-        else this.#transaction.refused = verdict;
-      }
-      return verdict;
-    });
+    const violationsSeen = this.#facts.violations.length;
+    return after(this.#treatmentByName(facts), (treatment) =>
+      after(this.#climb(stage, facts, treatment), ({ verdict }) => {
+        if (verdict.kind !== 'go-on') {
+          const early = {
+            stage,
+            violationsSeen,
+            treatment: treatment === NO_TREATMENT ? undefined : treatment,
+          };
+          // RFC 5321 5.1: who is refused before it could name a recipient may try the next MX, and Postfix does.
+          this.#conduct.turnedAway(this.#facts);
+          if (this.#transaction === undefined) {
+            this.#refused = verdict;
+            this.#earlyJudgement = early;
+          } else {
+            this.#transaction.refused = verdict;
+            this.#transaction.early = early;
+          }
+        }
+        return verdict;
+      }),
+    );
   }
 
   #late(stage: 'data' | 'endOfMessage', facts: Facts, content?: MessagePort): Verdict | Promise<Verdict> {
@@ -305,7 +347,10 @@ export class Session {
     const treatment = this.#treatment(facts);
     if (!this.#world.ports.lists.namesHosts || treatment.exemptions.some((e) => e.lifts === 'all'))
       return treatment;
-    return this.confirmedNames().then((hosts) => this.#treatment(facts, hosts));
+    return this.confirmedNames().then((hosts) => {
+      const byName = this.#treatment(facts, hosts);
+      return this.#namesOpen ? { ...byName, namesOpen: true } : byName;
+    });
   }
 
   #treatment(facts: Facts, hosts: readonly string[] = []): Treatment {
@@ -349,7 +394,16 @@ export class Session {
     for (const [i, step] of steps.entries()) steps[i] = this.#withEffect(step, treatment);
     if (transaction !== undefined) steps.push(...transaction.rcptSteps);
     const id = transaction?.facts.id ?? this.#facts.id;
-    this.#leaveBehind(id, steps, outcome, transaction, treatment);
+    this.#conduct.ended({
+      facts: this.#facts,
+      id,
+      steps,
+      outcome,
+      bounce: transaction?.facts.reversePath === null,
+      delivered: transaction?.facts.recipients.length ?? 0,
+      untouched: transaction?.standing?.tags.length === 0 && treatment.exemptions.length === 0,
+      isSpared: () => this.#isSpared(),
+    });
     return {
       id,
       sessionId: this.#facts.id,
@@ -368,64 +422,21 @@ export class Session {
       check: decided?.check,
       code: decided?.code,
       suspicion: transaction?.standing?.suspicion ?? 0,
+      early: transaction === undefined ? this.#earlyJudgement : transaction.early,
       atData: transaction?.atData,
+      atMessage: transaction?.atMessage,
       sizeOctets: transaction?.message?.sizeOctets,
       policy: policy.hash,
     };
   }
 
-  /** A good delivery and charges outlive the session: they become the client's standing, or a block. */
-  #leaveBehind(
-    id: string,
-    steps: readonly Step[],
-    outcome: DecisionOutcome,
-    transaction: Transaction | undefined,
-    treatment: Treatment,
-  ): void {
-    const { policy, ports } = this.#world;
-    const { address } = this.#facts.client;
-    if (outcome === 'deferred' || outcome === 'abandoned') this.#noteTurnedAway();
-    const { guesses, gravest } = chargesOf(steps, policy);
-    const charges: Found[] = [...guesses];
-    if (gravest !== undefined && this.#charged !== gravest.charge && this.#charged !== 'conviction') {
-      this.#charged = gravest.charge;
-      charges.push(gravest);
-    }
-    if (charges.length > 0) {
-      const bounce = transaction?.facts.reversePath === null;
-      // What an entry about the sender or the recipient lifts says nothing for the client. What was charged was judged, so its
-      // names are known if anybody wants to know them.
-      const own = this.#treatment({ session: this.#facts }, this.#hosts);
-      if (!isSpared(own))
-        this.#remember(() => bringAll(charges, { client: address, id, bounce }, policy, ports));
-    }
-    const { standing } = transaction ?? {};
-    if (outcome === 'accepted' && standing?.tags.length === 0 && treatment.exemptions.length === 0) {
-      this.#remember(() => ports.standing.note(clientNetwork(policy.site, address), 'good'));
-    }
-  }
-
-  /** Only a honeypot asks for it. */
-  #noteTurnedAway(): void {
-    const { policy, ports, nowMs } = this.#world;
-    const { role, client } = this.#facts;
-    if (role === 'honeypot' || policy.site.honeypot !== true) return;
-    // A session may last longer than its note.
-    const key = turnedAwayKey(client.address, nowMs());
-    if (this.#turnedAway === key) return;
-    this.#turnedAway = key;
-    this.#remember(() => ports.rates.add(TURNED_AWAY, key, TURNED_AWAY_KEPT_MS));
-  }
-
-  #remember(work: () => Soon<unknown>): void {
-    const trouble = (error: unknown) =>
-      this.#world.trouble("a client's conduct could not be remembered", error);
-    try {
-      const done = after(this.#remembering, work);
-      this.#remembering = done instanceof Promise ? done.catch(trouble) : undefined;
-    } catch (error) {
-      trouble(error);
-    }
+  /**
+   * What an entry about the sender or the recipient lifts says nothing for the client. What was charged was judged, so its names are
+   * known if anybody wants to know them; where DNS was silent it may be one that a list spares by its name.
+   */
+  #isSpared(): boolean {
+    if (this.#namesOpen && this.#world.ports.lists.namesHosts === true) return true;
+    return isSpared(this.#treatment({ session: this.#facts }, this.#hosts));
   }
 
   #withEffect(step: Step, treatment: Treatment): Step {
@@ -446,34 +457,14 @@ interface Transaction {
   /** Of the first recipient let in; all others share it (E8). */
   treatment: Treatment | undefined;
   standing: Standing | undefined;
-  atData: true | undefined;
+  atData: number | undefined;
+  atMessage: number | undefined;
+  early: EarlyJudgement | undefined;
   message: MessageFacts | undefined;
   refused: (Verdict & { kind: 'refuse' | 'defer' }) | undefined;
   /** The recipient that is judged but not yet answered. */
   judging:
     { readonly treatment: Treatment; readonly verdict: Verdict; readonly violationsSeen: number } | undefined;
-}
-
-type Deciding = Pick<RecipientDecision, 'reply' | 'check' | 'code'>;
-
-function lastRefusal(recipients: readonly RecipientDecision[]): Deciding | undefined {
-  return recipients.findLast((r) => r.reply.code >= 400);
-}
-
-function outcomeOf(reply: Reply): DecisionOutcome {
-  return reply.code >= 500 ? 'refused' : reply.code >= 400 ? 'deferred' : 'accepted';
-}
-
-function overall(
-  recipients: readonly RecipientDecision[],
-  final: Reply | undefined,
-  deciding: Deciding | undefined,
-): DecisionOutcome {
-  const delivered = recipients.find((r) => r.outcome === 'accepted' || r.outcome === 'relayed');
-  if (delivered !== undefined) return delivered.outcome;
-  if (final !== undefined && final.code >= 400) return outcomeOf(final);
-  if (recipients.some((r) => r.reply.code < 400)) return 'abandoned';
-  return deciding === undefined ? 'abandoned' : outcomeOf(deciding.reply);
 }
 
 // What most steps come to. A pass that carries a weight speaks for the client.

@@ -1,6 +1,7 @@
 /** Every script against the gate in front of a Maildir; those marked so against a bare Postfix, too: our expectations are true of it. */
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { startDns } from '../dns.ts';
@@ -19,7 +20,8 @@ const scripts = readdirSync(import.meta.dirname)
 
 async function play(t: TestContext, port: number, script: Script): Promise<void> {
   const localAddress = script.options['from'] ?? '127.0.0.1';
-  const peer = await connectSmtp({ port, localAddress, timeoutMs: 8000 }, t);
+  const connect = () => connectSmtp({ port, localAddress, timeoutMs: 8000 }, t);
+  let peer = await connect();
   for (const step of script.steps) {
     const at = `line ${step.line}`;
     switch (step.kind) {
@@ -42,6 +44,10 @@ async function play(t: TestContext, port: number, script: Script): Promise<void>
       case 'closed':
         await peer.closed;
         break;
+      case 'again':
+        peer.close();
+        peer = await connect();
+        break;
       default:
         step satisfies never;
     }
@@ -54,13 +60,19 @@ describe('dialogs with the gate', () => {
     it(`${name}: ${script.options['about'] ?? ''}`, async (t) => {
       const dir = await tempDir(t);
       const box = join(dir, 'box');
+      const known = script.options['recipients'];
+      if (known !== undefined) await writeFile(join(dir, 'recipients.txt'), known);
       const gate = await startGate(t, {
         dir,
+        top: known === undefined ? '' : 'recipient_files = ["recipients.txt"]',
+        listener: script.options['listener'] ?? '',
         backend: `maildir:${box}`,
         dns: await startDns(t),
         limits: `${LIMITS}\n${script.options['limits'] ?? ''}`,
         tables: script.options['tables'] ?? '',
       });
+      const until = script.options['until'];
+      if (until !== undefined) await gate.process.line(new RegExp(until));
       await play(t, gate.port, script);
       const delivered = await maildirMessages(box);
       assert.equal(delivered.length, Number(script.options['delivered'] ?? 0), 'messages delivered');

@@ -11,6 +11,7 @@ import type { CommonSettings } from '../../src/core/settings.ts';
 import type { Site } from '../../src/core/site.ts';
 import { NO_STANDING } from '../../src/core/standing.ts';
 import type { Mailbox } from '../../src/mail/mailbox.ts';
+import type { MailParameters } from '../../src/mail/parameters.ts';
 import { networkSet } from '../../src/mail/networks.ts';
 import { fakeResolver } from './resolver.ts';
 
@@ -30,6 +31,9 @@ export interface Said {
   /** `<>` is the null sender. */
   readonly from?: string;
   readonly to?: string;
+  /** Those let in before, as a check of the message has them all. */
+  readonly recipients?: readonly string[];
+  readonly parameters?: MailParameters;
   /** As it came: CRLF lines. For checks of the message. */
   readonly message?: string | Buffer;
 }
@@ -52,8 +56,8 @@ export function factsOf(said: Said): Facts {
             id: 'K7Q2MX4E',
             startedAtMs: 0,
             reversePath: said.from === '<>' ? null : mailboxOf(said.from),
-            parameters: {},
-            recipients: [],
+            parameters: said.parameters ?? {},
+            recipients: (said.recipients ?? []).map(mailboxOf),
           },
         }),
     ...(said.message === undefined ? {} : { message: { sizeOctets: messageOf(said.message).length } }),
@@ -110,6 +114,8 @@ export function emptyPorts(): Ports {
     callout: { ask: async () => [] },
     lists: buildLists([]),
     zones: { suspended: () => undefined, suspend: () => undefined },
+    scanners: {},
+    classifier: { recall: () => ({ trained: { ham: 0, spam: 0 }, seen: [] }) },
     recipients: { ask: async () => ({ kind: 'unreachable', reason: 'no backend' }) },
   };
 }

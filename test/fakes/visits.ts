@@ -13,6 +13,7 @@ import { spamTrap } from '../../src/checks/spam-trap.ts';
 import { checkSchema } from '../../src/config/checks.ts';
 import { convictionsOf } from '../../src/config/convictions.ts';
 import type { AnyCheck } from '../../src/core/check.ts';
+import type { Violation } from '../../src/core/facts.ts';
 import { buildLists, type ListEntry } from '../../src/core/lists.ts';
 import type { CheckSettings, Policy } from '../../src/core/policy.ts';
 import type { Ports } from '../../src/core/ports.ts';
@@ -55,7 +56,7 @@ export interface Visit {
   /** null is the null sender. */
   readonly from?: null;
   readonly heloName?: string;
-  readonly violations?: readonly ('early-talker' | 'pipelining')[];
+  readonly violations?: readonly Violation[];
   readonly role?: 'honeypot';
   readonly authenticated?: boolean;
   readonly transactions?: number;

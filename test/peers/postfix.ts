@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../freeport.ts';
-import { runProgram, startProgram } from '../program.ts';
+import { runProgram, startProgram, type Program } from '../program.ts';
 import { connectSmtp } from '../smtp.ts';
 import { tempDir } from '../tempdir.ts';
 import { findProgram, need, needRoot } from './peer.ts';
@@ -68,9 +68,9 @@ export async function startPostfix(
   await writeFile(join(etc, 'main.cf'), mainCf(dir, daemons, options));
   await writeFile(join(etc, 'master.cf'), masterCf(port));
   const master = startProgram(t, join(daemons, 'master'), ['-c', etc, '-d'], { detached: true });
-  await untilListening(port);
-
   const log = () => readFile(logFile, 'utf8');
+  await untilGreeting(port, master, log);
+
   return {
     port,
     dir,
@@ -188,16 +188,29 @@ postlog unix-dgram n - n - 1 postlogd
 `;
 }
 
-async function untilListening(port: number): Promise<void> {
-  for (let tries = 0; ; tries++) {
+const START_MS = 20_000;
+const GREETING_MS = 2000;
+
+/** A master that listens but starts no smtpd takes connections and says nothing: each gets its own deadline, and so do all. */
+async function untilGreeting(port: number, master: Program, log: () => Promise<string>): Promise<void> {
+  const end = Date.now() + START_MS;
+  let over: number | string | undefined;
+  void master.ended.then((how) => (over = how));
+  while (true) {
+    let reason: unknown;
     try {
-      const peer = await connectSmtp({ port });
-      await peer.reply();
-      peer.close();
-      return;
+      const peer = await connectSmtp({ port, timeoutMs: GREETING_MS });
+      const { code } = await peer.reply().finally(() => peer.close());
+      if (code === 220) return;
+      reason = `it greets with ${code}`;
     } catch (error) {
-      if (tries === 100) throw error;
-      await sleep(50);
+      reason = error;
     }
+    if (Date.now() > end || over !== undefined) {
+      const state = over === undefined ? `did not greet within ${START_MS} ms` : `ended with ${over}`;
+      const tail = (await log()).slice(-3000) || '(empty)';
+      throw new Error(`Postfix on port ${port} ${state} (${String(reason)}); its log ends:\n${tail}`);
+    }
+    await sleep(50);
   }
 }

@@ -324,7 +324,10 @@ async function handshake(
 
 function refusalIn(what: string, answer: BackendAnswer): string | undefined {
   if (answer.kind === 'unreachable') return answer.reason;
-  return isPositive(answer.reply) ? undefined : `refuses in reply to ${what}: ${describeReply(answer.reply)}`;
+  // RFC 5321 4.3.2: none of these steps has an intermediate reply.
+  return isPositive(answer.reply) && answer.reply.code < 300
+    ? undefined
+    : `refuses in reply to ${what}: ${describeReply(answer.reply)}`;
 }
 
 function openSocket(

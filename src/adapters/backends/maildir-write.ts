@@ -58,7 +58,8 @@ export async function withdraw({ tmp, final }: Written): Promise<void> {
 
 /** Makes the folder with its `tmp`, `new` and `cur`, so that they survive a crash as well. */
 export async function makeMaildir(folder: string): Promise<void> {
-  for (const name of ['tmp', 'new', 'cur']) {
+  // `tmp` last: a delivery that finds it there while another one makes the folder finds `new`, too.
+  for (const name of ['new', 'cur', 'tmp']) {
     const path = join(folder, name);
     const first = await mkdir(path, { recursive: true, mode: 0o700 });
     if (first === undefined) continue;

@@ -31,6 +31,12 @@ describe('askRaw', () => {
     assert.deepEqual((await askRaw(question([`[::1]:${v6.port}`]), never)).records, ['192.0.2.6']);
   });
 
+  // It takes a connection for a broadcast that was not asked for; a network without a way to it fails as early.
+  it('rejects where the system cannot send to a server at all, and asks the next one', async () => {
+    await assert.rejects(askRaw(question(['255.255.255.255']), never), { code: /^E[A-Z]+$/ });
+    assert.deepEqual((await askRaw(question(['255.255.255.255', here()]), never)).records, ['192.0.2.1']);
+  });
+
   it('ends when it is told to', async () => {
     server.troubles.set('*', 'timeout');
     const ending = new AbortController();

@@ -43,7 +43,7 @@ const MAX_RECORDS = 100;
 const MAX_NAME = 253;
 // Underscores stand in SPF and DKIM names, slashes in delegated reverse zones (RFC 2317); c-ares takes no other octets. Without
 // the flag `u` no letter outside of ASCII is taken for one inside (the Kelvin sign for `k`).
-const LABEL = /^[a-z0-9_/*-]{1,63}$/i;
+const PLAIN = /^[a-z0-9_/*-]{1,63}(?:\.[a-z0-9_/*-]{1,63})*$/i;
 
 type AnyAnswer = DnsAnswer<DnsRecords[DnsType]>;
 interface Found {
@@ -244,8 +244,7 @@ const NOTHING: Found = { records: [], ttlMs: 0 };
 /** Lower-case, without the final dot; undefined when c-ares does not take it. */
 function normalName(name: string): string | undefined {
   const plain = withoutFinalDot(name);
-  if (plain.length > MAX_NAME) return undefined;
-  return plain.split('.').every((label) => LABEL.test(label)) ? plain.toLowerCase() : undefined;
+  return plain.length <= MAX_NAME && PLAIN.test(plain) ? plain.toLowerCase() : undefined;
 }
 
 /** RFC 4343 3: the letters of ASCII alone have two cases. Undefined when DNS cannot carry it. */

@@ -85,28 +85,33 @@ export function namesOf(d: Decision): Name[] {
   return names;
 }
 
+/** By minute and check: a key of both together would have to be made, and looked for, for every step. */
+export type Sums = Map<number, Map<string, Counts>>;
+
 /** Adds what the decision's checks did to the sums of its minute. */
-export function count(d: Decision, sums: Map<string, Counts>): void {
+export function count(d: Decision, sums: Sums): void {
   const minute = Math.floor(d.atMs / MINUTE_MS);
-  const of = (check: string): Counts => {
-    const key = `${minute} ${check}`;
-    let counts = sums.get(key);
-    if (counts === undefined) {
-      const none = { asked: 0, failed: 0, temperror: 0, refused: 0, deferred: 0, took_ms: 0 };
-      sums.set(key, (counts = { minute, check_name: check, ...none }));
-    }
-    return counts;
-  };
+  let ofMinute = sums.get(minute);
+  if (ofMinute === undefined) sums.set(minute, (ofMinute = new Map<string, Counts>()));
   for (const { check, findings, tookMs } of d.steps) {
-    const counts = of(check);
+    const counts = countsOf(check, minute, ofMinute);
     counts.asked++;
     counts.took_ms += tookMs;
     if (findings.some((f) => f.result === 'fail')) counts.failed++;
     if (findings.some((f) => f.result === 'temperror')) counts.temperror++;
   }
   if (d.check === undefined) return;
-  if (d.outcome === 'refused') of(d.check).refused++;
-  if (d.outcome === 'deferred') of(d.check).deferred++;
+  if (d.outcome === 'refused') countsOf(d.check, minute, ofMinute).refused++;
+  if (d.outcome === 'deferred') countsOf(d.check, minute, ofMinute).deferred++;
+}
+
+function countsOf(check: string, minute: number, ofMinute: Map<string, Counts>): Counts {
+  let counts = ofMinute.get(check);
+  if (counts === undefined) {
+    const none = { asked: 0, failed: 0, temperror: 0, refused: 0, deferred: 0, took_ms: 0 };
+    ofMinute.set(check, (counts = { minute, check_name: check, ...none }));
+  }
+  return counts;
 }
 
 /** The domain first, so that all mailboxes of a domain are one range of names: `example.net@ann`. */

@@ -3,7 +3,7 @@ import type { Decision, Journal, JournalQuery, JournalSpan, Summary } from '../.
 import { openDatabase } from '../sqlite.ts';
 import { CHUNK, chunkText } from './chunk.ts';
 import { SQLITE_MIGRATIONS } from './queries.ts';
-import { count, decisionRow, namesOf, type Counts } from './rows.ts';
+import { count, decisionRow, namesOf, type Sums } from './rows.ts';
 import type { Answer, Numbered, Request } from './worker.ts';
 import type { Chunk, Row } from './write.ts';
 
@@ -54,7 +54,7 @@ class SqliteJournal implements Journal {
   /** Not turned into text yet: that is done a chunk at a time, so that no dialogue waits for a whole batch of it. */
   #queue: Decision[] = [];
   #chunks: Chunk[] = [];
-  #counts = new Map<string, Counts>();
+  #counts: Sums = new Map();
   /** Decisions in `#queue` and `#chunks`. */
   #queued = 0;
   /** Handed to the worker and not answered for yet. */
@@ -175,7 +175,10 @@ class SqliteJournal implements Journal {
   #send(): void {
     if (this.#worker === undefined || this.#queued === 0) return;
     this.#cutChunk();
-    const batch = { chunks: this.#chunks, counts: [...this.#counts.values()] };
+    const batch = {
+      chunks: this.#chunks,
+      counts: [...this.#counts.values()].flatMap((ofMinute) => [...ofMinute.values()]),
+    };
     const size = this.#queued;
     this.#chunks = [];
     this.#counts = new Map();

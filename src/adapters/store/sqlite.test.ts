@@ -300,6 +300,21 @@ describe('at its bounds the store makes room', () => {
     assert.equal(state.rates.count('s', '192.0.2.2'), 1);
     assert.equal(state.blocks.covering('192.0.2.3')?.convictions, 1);
   });
+
+  it('rates: strangers crowd out nothing of another kind', (t) => {
+    const { state, at } = opened(t, ':memory:', { maxRates: 3 });
+    state.rates.add('strikes', '192.0.2.1', DAY);
+    for (let i = 0; i < 10; i++) {
+      at(i * HOUR);
+      state.rates.add('guesses', `2001:db8:${i}::/64`, HOUR);
+      // What is over goes, although what began before it is not.
+      state.collect();
+      assert.equal(state.rates.windows, 2);
+    }
+    for (let i = 0; i < 10; i++) state.rates.add('guesses', `2001:db8:f${i}::/64`, HOUR);
+    assert.equal(state.rates.windows, 4);
+    assert.equal(state.rates.count('strikes', '192.0.2.1'), 1);
+  });
 });
 
 describe('a trial', () => {

@@ -40,7 +40,7 @@ export interface StoreOptions {
   /** Networks whose standing is known. */
   readonly maxStandings?: number;
   readonly maxBlocks?: number;
-  /** In memory, about 150 octets each. */
+  /** In memory, of each kind, about 150 octets each. */
   readonly maxRates?: number;
   /** Pages of 4 KiB that the file may have: for tests, a full disk. */
   readonly maxPages?: number;

@@ -243,7 +243,8 @@ export const CAST: readonly Sender[] = [
   },
   {
     who: 'a bot that tries the last MX first',
-    address: '203.0.113.81',
+    // No neighbour of those who are deferred: it might be one of their servers, and would be no catch.
+    address: '198.18.0.81',
     calls: 5,
     atHoneypot: (n) => n === 1,
     call: (s) =>

@@ -11,7 +11,7 @@ const SERVERS = [
   ['203.0.113.50', 'mail.guesser.example'],
   ['203.0.113.51', 'mail.guesser2.example'],
   ['203.0.113.80', 'mail.harvester.example'],
-  ['203.0.113.81', 'mail.lastmx.example'],
+  ['198.18.0.81', 'mail.lastmx.example'],
   ['192.0.2.66', 'mail.shop.example'],
 ] as const;
 

@@ -16,7 +16,7 @@ import type { ServerProtocol } from '../../wire/smtp/server.ts';
 import type { Seat } from './entrance.ts';
 import { Authentication } from './authentication.ts';
 import { identityOf } from './identity.ts';
-import { deliver } from './message.ts';
+import { deliver, incoming } from './message.ts';
 import { greetingOf } from './offer.ts';
 import type { ConnectionOpening } from './opening.ts';
 import { isKnown, openProtocol, openSession, pause } from './opening.ts';
@@ -112,7 +112,7 @@ export class Connection {
     }
     this.#run(
       (async () => {
-        if (!(await isKnown(this.#settings, this.#opening.client.address))) {
+        if (!(await isKnown(this.#settings, this.#opening.client.address, this.#world))) {
           await pause(pauseMs, (end) => (this.#endPause = end));
         }
         if (!this.#stopping) await this.#greet();
@@ -233,6 +233,7 @@ export class Connection {
         this.#session.violated(event.violation);
         return undefined;
       case 'error':
+        this.#session.answeredWithout(event.reply);
         this.#say(event.reply);
         return undefined;
       case 'hello':
@@ -344,7 +345,7 @@ export class Connection {
     const verdict = await this.#session.data();
     if (this.#ended) return;
     if (verdict.kind === 'go-on') {
-      this.#content = this.#world.incoming();
+      this.#content = incoming(this.#world, this.#session);
       this.#say(replies.startInput());
       return;
     }

@@ -3,6 +3,7 @@ import { keepsTheSession, replies } from '../../core/replies.ts';
 import type { Session } from '../../engine/session.ts';
 import type { Reply } from '../../mail/reply.ts';
 import type { EndOfMessage } from '../../wire/smtp/events.ts';
+import { peeked } from './arriving-header.ts';
 import { hostNameOf } from './identity.ts';
 import { addedFields, onward, onwardHeader, readHeader } from './onward.ts';
 import type { BackendTransaction } from './transaction.ts';
@@ -10,6 +11,12 @@ import type { GatewaySettings, GatewayWorld, IncomingContent } from './world.ts'
 
 // RFC 5321 6.3 wants at least 100 Received fields borne before mail is called a loop.
 const MAX_RECEIVED = 100;
+
+/** Where the next message goes; what its header names is asked for while the body comes in. */
+export function incoming(world: Pick<GatewayWorld, 'incoming'>, session: Session): IncomingContent {
+  const content = world.incoming();
+  return session.asksAhead ? peeked(content, (header) => session.headerArrived(header)) : content;
+}
 
 export async function deliver(
   event: EndOfMessage,
@@ -31,7 +38,9 @@ export async function deliver(
     return replies.storageFull();
   }
   const header = await readHeader(message, protocolLimits.headerOctets);
-  const going = onwardHeader(header, policy.site.hostName);
+  const { address } = session.facts.client;
+  const inside = policy.site.networks.has(address);
+  const going = onwardHeader(header, policy.site.hostName, inside);
   if (going.received > MAX_RECEIVED) return replies.mailLoop(id);
   const { sizeOctets } = event;
   const verdict = await session.endOfMessage({ sizeOctets }, { header, content: message });
@@ -41,6 +50,7 @@ export async function deliver(
     transaction: session.transactionFacts,
     by: policy.site.hostName,
     ...session.marks,
+    authentication: session.authentication,
     ...(await hostNameOf(session)),
     nowMs: world.nowMs(),
   });

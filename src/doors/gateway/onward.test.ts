@@ -14,9 +14,9 @@ const contentOf = (text: string, cut: Cut = whole): MessageContent => {
   return { sizeOctets: bytes.length, chunks: () => cut(bytes) };
 };
 
-async function sentOn(text: string, cut: Cut = whole): Promise<string> {
+async function sentOn(text: string, cut: Cut = whole, inside = false): Promise<string> {
   const content = contentOf(text, cut);
-  const out = onward(content, ADDED, onwardHeader(await readHeader(content, 262_144), US));
+  const out = onward(content, ADDED, onwardHeader(await readHeader(content, 262_144), US, inside));
   const pieces: Buffer[] = [];
   for await (const piece of out.chunks()) pieces.push(piece);
   const bytes = Buffer.concat(pieces);
@@ -28,6 +28,9 @@ describe('what is taken out of a header', () => {
   const forged: [name: string, field: string][] = [
     ['our mark', 'X-Postern: id=1; suspicion=-5\r\n'],
     ['our mark, folded', 'x-POSTERN: id=1;\r\n\tsuspicion=-5\r\n folded again\r\n'],
+    ['a spam flag', 'X-Spam-Flag: NO\r\n'],
+    ['a spam status', 'X-Spam-Status: No, score=-99.0 required=5.0\r\n\ttests=none\r\n'],
+    ['a spam level, in other case', 'x-spam-LEVEL:\r\n'],
     ['results of our name', 'Authentication-Results: mx.example.org; spf=pass\r\n'],
     ['… in other case', 'AUTHENTICATION-RESULTS: MX.Example.ORG; spf=pass\r\n'],
     ['… with a final dot', 'Authentication-Results: mx.example.org.; spf=pass\r\n'],
@@ -53,6 +56,7 @@ describe('what is taken out of a header', () => {
   }
 
   const kept: [name: string, field: string][] = [
+    ['what others found', 'X-Spam-Score: 1\r\nX-Spam-Flags: YES\r\nX-Spam: YES\r\n'],
     ['results of others', 'Authentication-Results: mx.example.net; spf=pass\r\n'],
     ['results of a name below ours', 'Authentication-Results: a.mx.example.org; spf=pass\r\n'],
     [
@@ -65,6 +69,12 @@ describe('what is taken out of a header', () => {
   for (const [name, field] of kept) {
     it(`not ${name}`, async () => assert.equal(await sentOn(`${field}\r\nb`), `${ADDED}${field}\r\nb`));
   }
+
+  it('not the tags of our own scanners', async () => {
+    const tagged = 'X-Spam-Flag: YES\r\nX-Spam-Status: Yes, score=6.0 required=5.0\r\n\r\nb';
+    assert.equal(await sentOn(tagged, whole, true), ADDED + tagged);
+    assert.equal(await sentOn(`X-Postern: id=1\r\n${tagged}`, whole, true), ADDED + tagged);
+  });
 
   it('whatever the cuts, whole fields go and every other octet stays', async () => {
     const field = fc.oneof(
@@ -190,6 +200,22 @@ describe('the fields added', () => {
       assert.ok(text.includes(has), text);
     });
   }
+
+  it('begin with what was found out about the sender, where anything was', () => {
+    const authentication = [
+      { method: 'spf', result: 'pass', properties: { 'smtp.mailfrom': 'joe@a.example' } },
+    ] as const;
+    const text = addedFields({ ...facts, authentication, session: { ...session, authenticated } });
+    assert.ok(
+      text.startsWith(
+        'Authentication-Results: mx.example.org;\r\n' +
+          '\tauth=pass (plain) smtp.auth=user;\r\n' +
+          '\tspf=pass smtp.mailfrom=joe@a.example\r\n' +
+          'Received: from ',
+      ),
+      text,
+    );
+  });
 
   it('name no recipient where there are several (RFC 5321 7.2)', () => {
     const recipients = [...transaction.recipients, { local: 'other', domain: 'example.org' }];

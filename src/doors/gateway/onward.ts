@@ -1,8 +1,11 @@
 /** The message as it goes on: our fields on top, forged ones of our name taken out, every other octet as it came. */
 import type { MessageContent } from '../../core/delivery.ts';
 import type { SessionFacts, TransactionFacts } from '../../core/facts.ts';
+import type { SpamScore } from '../../core/finding.ts';
+import { formatAuthenticationResults, type AuthenticationResult } from '../../mail/authentication-results.ts';
 import { fieldValue, fields, headerEnd, type Header } from '../../mail/header.ts';
 import { formatMailbox } from '../../mail/mailbox.ts';
+import { SPAM_FIELDS, spamFields } from './spam-fields.ts';
 
 export interface OnwardHeader {
   /** Number of Received fields it came with: a sign of mail that goes in circles (RFC 5321 6.3). */
@@ -26,8 +29,15 @@ export async function readHeader(content: MessageContent, maxOctets: number): Pr
   return { bytes, end, fields: [...fields(bytes, end)] };
 }
 
-/** Looks for Authentication-Results that claim to be ours (RFC 8601 5) and for our own mark, X-Postern. */
-export function onwardHeader({ bytes, end, fields: all }: Header, hostName: string): OnwardHeader {
+/**
+ * Looks for Authentication-Results that claim to be ours (RFC 8601 5), for our own mark, X-Postern, and for tags that a mail filter behind us
+ * would take for ours, unless it comes from `inside`: our own scanners stand there too.
+ */
+export function onwardHeader(
+  { bytes, end, fields: all }: Header,
+  hostName: string,
+  inside = false,
+): OnwardHeader {
   let received = 0;
   const forged: { start: number; end: number }[] = [];
   for (const field of all) {
@@ -35,6 +45,7 @@ export function onwardHeader({ bytes, end, fields: all }: Header, hostName: stri
     if (name === 'received') received++;
     else if (
       name === 'x-postern' ||
+      (!inside && SPAM_FIELDS.has(name)) ||
       (name === 'authentication-results' && authservId(fieldValue(bytes, field)) === hostName)
     ) {
       forged.push({ start: field.start, end: field.end });
@@ -105,10 +116,13 @@ export interface TraceFacts {
   readonly hostName?: string;
   readonly tags: readonly string[];
   readonly suspicion: number;
+  readonly spam?: SpamScore | undefined;
+  /** What the checks found out about who sent it (RFC 8601). */
+  readonly authentication?: readonly AuthenticationResult[];
   readonly nowMs: number;
 }
 
-/** Received (RFC 5321 4.4) and X-Postern with the id, the suspicion and all tags, for the filters behind us (M9). */
+/** Received (RFC 5321 4.4), X-Postern with the id, the suspicion and all tags, and SpamAssassin's fields (M9). */
 export function addedFields(t: TraceFacts): string {
   const { session, transaction } = t;
   const address = session.client.address.includes(':')
@@ -120,11 +134,31 @@ export function addedFields(t: TraceFacts): string {
   const recipient = only === undefined ? '' : `\r\n\tfor <${safe(formatMailbox(only))}>`;
   const marks = t.tags.length === 0 ? '' : `;\r\n\ttags=${t.tags.join(',')}`;
   return (
+    authenticationResults(t) +
     `Received: from ${safe(session.helo?.name ?? 'unknown')} (${safe(t.hostName ?? 'unknown')} [${address}])${tls}\r\n` +
     `\tby ${t.by} (Postern) with ${protocolName(session, transaction)} id ${transaction.id}${recipient};\r\n` +
     `\t${dateTime(t.nowMs)}\r\n` +
-    `X-Postern: id=${transaction.id}; suspicion=${Math.round(t.suspicion * 100) / 100}${marks}\r\n`
+    `X-Postern: id=${transaction.id}; suspicion=${Math.round(t.suspicion * 100) / 100}${marks}\r\n` +
+    spamFields(t.spam)
   );
+}
+
+/** Above our Received, for it is about what came with it (RFC 8601 4.1); nothing where nothing was looked into. */
+function authenticationResults({ session, by, authentication = [] }: TraceFacts): string {
+  const { authenticated } = session;
+  const auth: AuthenticationResult[] =
+    authenticated === undefined
+      ? []
+      : [
+          {
+            method: 'auth',
+            result: 'pass',
+            comment: authenticated.mechanism.toLowerCase(),
+            properties: { 'smtp.auth': authenticated.identity },
+          },
+        ];
+  const results = [...auth, ...authentication];
+  return results.length === 0 ? '' : formatAuthenticationResults(by, results);
 }
 
 /** RFC 3848 and RFC 6531 4.3. */

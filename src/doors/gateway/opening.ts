@@ -1,6 +1,6 @@
 /** What a connection begins with: its protocol, its session, and whether its client has to wait for the banner. */
 import type { SessionFacts } from '../../core/facts.ts';
-import type { RecipientsPort } from '../../core/ports.ts';
+import type { DnsPort, RecipientsPort } from '../../core/ports.ts';
 import { clientNetwork } from '../../core/site.ts';
 import { standingKind } from '../../core/standing.ts';
 import { Session } from '../../engine/session.ts';
@@ -36,6 +36,12 @@ export function openProtocol(
   });
 }
 
+/** Our own networks and the relays we serve speak for many: no share bounds them. */
+function dnsOf({ policy: { site }, ports, dnsFor }: GatewaySettings, address: string): DnsPort {
+  if (dnsFor === undefined || site.networks.has(address) || site.relays.has(address)) return ports.dns;
+  return dnsFor(clientNetwork(site, address));
+}
+
 /** `tls`: what was agreed on before the first octet of SMTP. */
 export function openSession(
   world: GatewayWorld,
@@ -47,7 +53,7 @@ export function openSession(
   return new Session(
     {
       policy: settings.policy,
-      ports: { ...settings.ports, recipients },
+      ports: { ...settings.ports, dns: dnsOf(settings, opening.client.address), recipients },
       nowMs: world.nowMs,
       newId: world.newId,
       trouble: world.trouble,
@@ -62,10 +68,22 @@ export function openSession(
   );
 }
 
-/** One good delivery in living memory spares a client the pause, unless charges outweigh it (C4). */
-export async function isKnown({ policy, ports }: GatewaySettings, address: string): Promise<boolean> {
-  const standing = await ports.standing.of(clientNetwork(policy.site, address));
-  return standing.good >= KNOWN_FROM && standingKind(standing) !== 'bad';
+/**
+ * One good delivery in living memory spares a client the pause, unless charges outweigh it (C4). Without the store all are strangers:
+ * it is no reason to take no mail.
+ */
+export async function isKnown(
+  { policy, ports }: GatewaySettings,
+  address: string,
+  { trouble }: Pick<GatewayWorld, 'trouble'>,
+): Promise<boolean> {
+  try {
+    const standing = await ports.standing.of(clientNetwork(policy.site, address));
+    return standing.good >= KNOWN_FROM && standingKind(standing) !== 'bad';
+  } catch (error) {
+    trouble('the store had no say in the greet pause', error);
+    return false;
+  }
 }
 
 /** `hold` is given what ends it early. */

@@ -2,7 +2,7 @@ import type { SecureContext } from 'node:tls';
 import type { Decision } from '../../core/decision.ts';
 import type { Backend, MessageContent } from '../../core/delivery.ts';
 import type { Policy } from '../../core/policy.ts';
-import type { Ports } from '../../core/ports.ts';
+import type { DnsPort, Ports } from '../../core/ports.ts';
 import type { Mailbox } from '../../mail/mailbox.ts';
 import type { NetworkSet } from '../../mail/networks.ts';
 import type { EhloOffer, ServerLimits } from '../../wire/smtp/events.ts';
@@ -13,6 +13,8 @@ import type { LoadChange, LoadMarks, MachineLoad } from '../load.ts';
 export interface GatewaySettings {
   readonly policy: Policy;
   readonly ports: Omit<Ports, 'recipients'>;
+  /** DNS with a client network's share of it. Absent: nothing bounds one client. */
+  readonly dnsFor?: ((network: string) => DnsPort) | undefined;
   readonly backendFor: (recipient: Mailbox) => Backend;
   readonly offer: Pick<EhloOffer, 'hostName' | 'sizeOctets' | 'auth'>;
   readonly limits: AdmissionLimits & {
