@@ -137,7 +137,7 @@ smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
 smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination
 smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
-smtpd_authorized_xclient_hosts = 127.0.0.0/8
+smtpd_authorized_xclient_hosts = 127.0.0.1
 default_process_limit = 50
 # What comes in stays as it is: the tests compare bytes.
 local_header_rewrite_clients =

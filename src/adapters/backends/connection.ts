@@ -53,8 +53,10 @@ export class Connection {
   #early: Reply | undefined;
   #sending = false;
   #offered = NOTHING_OFFERED;
-  /** The XCLIENT commands that stand on this connection. */
+  /** The client that XCLIENT named on this connection; empty: it stands for ourselves. */
   identity = '';
+  /** It can stand for no other client any more. */
+  isBound = false;
   /** Refusals and transactions given up since the last message was delivered over it. */
   fruitless = 0;
   /** Called once, when the connection is lost; not after `quit`. */

@@ -58,8 +58,9 @@ export class SmtpBackend implements Backend {
     if ('kind' in lease) return lease;
     const begun = await this.#transaction(lease, envelope, signal);
     // A server may end what was idle at any moment. Nothing was accepted yet, so that asking again cannot deliver twice.
-    const staleLease = lease.reused && lease.connection.lostByPeer;
-    if (!staleLease || !('kind' in begun) || begun.kind !== 'unreachable') return begun;
+    const { lostByPeer, isBound } = lease.connection;
+    const isStale = lease.reused && (lostByPeer || isBound);
+    if (!isStale || !('kind' in begun) || begun.kind !== 'unreachable') return begun;
     const fresh = await this.#pool.acquire(network, signal, 'fresh');
     return 'kind' in fresh ? fresh : this.#transaction(fresh, envelope, signal);
   }
@@ -121,21 +122,22 @@ export class SmtpBackend implements Backend {
     { client }: Envelope,
     signal: AbortSignal,
   ): Promise<BackendFailure | undefined> {
-    if (!this.#settings.xclient || (connection.offered.xclient === undefined && connection.identity === '')) {
-      return undefined;
-    }
-    const commands = xclientCommands(connection.offered.xclient ?? [], client);
-    const identity = commands.join('\n');
+    const attributes = connection.offered.xclient;
+    if (!this.#settings.xclient || (attributes === undefined && connection.identity === '')) return undefined;
+    const identity = JSON.stringify(client);
     if (identity === connection.identity) return undefined;
+    const commands = xclientCommands(attributes ?? [], client);
     // It stands for another client and takes no other: nobody may be served under a stranger's name.
-    if (commands.length === 0) return connection.cut('no longer offers XCLIENT');
+    if (commands.length === 0)
+      return connection.identity === '' ? undefined : bound(connection, 'no longer offers XCLIENT');
     for (const command of commands) {
       const answer = await connection.ask(command, signal);
       if (answer.kind === 'unreachable') return answer;
       const { code } = answer.reply;
       // XCLIENT_README: 501, 503 and 550 are about the command and us, anything else is the greeting for that client.
       if (code === 501 || code === 503 || code === 550) {
-        return connection.cut(`refuses XCLIENT: ${describeReply(answer.reply)}`);
+        const reason = `refuses XCLIENT: ${describeReply(answer.reply)}`;
+        return connection.identity === '' ? connection.cut(reason) : bound(connection, reason);
       }
       if (!isPositive(answer.reply)) {
         connection.cut('refused that client');
@@ -156,6 +158,13 @@ export class SmtpBackend implements Backend {
     connection.identity = identity;
     return undefined;
   }
+}
+
+/** Postfix gives a connection the rights of the client that it stands for, and that one may not name another. */
+function bound(connection: Connection, reason: string): BackendFailure {
+  connection.isBound = true;
+  connection.quit();
+  return { kind: 'unreachable', reason };
 }
 
 const HELO_NAME = /^[\x21-\x7e]{1,255}$/;

@@ -27,6 +27,22 @@ describe('XCLIENT', () => {
     );
   });
 
+  it('gives way to a fresh connection where the old one may stand for no other client, as with Postfix', async (t) => {
+    const NO_MORE = '250 fake\r\n';
+    const { server, backend } = await startBackend(
+      t,
+      { EHLO: (line: string) => (line === 'EHLO mx.example.org' ? EHLO : NO_MORE) },
+      { xclient: true },
+    );
+    const other: Envelope = { ...ENVELOPE, client: { ...ENVELOPE.client, address: '192.0.2.8' } };
+    assert.equal(said(await deliver(backend)), said(await deliver(backend)));
+    assert.equal(server.connections, 1);
+    const delivery = await begin(backend, other);
+    delivery.abort();
+    assert.equal(server.connections, 2);
+    assert.match(server.heard.findLast((line) => line.startsWith('XCLIENT')) ?? '', /ADDR=192\.0\.2\.8/);
+  });
+
   it('is not used where it is not wanted', async (t) => {
     const { server, backend } = await startBackend(t, { EHLO });
     await deliver(backend);
