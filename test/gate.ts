@@ -6,11 +6,13 @@ import { startProgram, type Cleanup, type Program } from './program.ts';
 export interface GateSettings {
   /** Holds `postern.toml`, the data folder and what the test puts there. */
   readonly dir: string;
-  /** `smtp://…`, `lmtp://…`, `maildir:…`. */
-  readonly backend: string;
+  /** By default a gateway. */
+  readonly door?: 'gateway' | 'milter' | 'policy';
+  /** `smtp://…`, `lmtp://…`, `maildir:…`; only a gateway needs one. */
+  readonly backend?: string;
   readonly domains?: readonly string[];
   readonly networks?: readonly string[];
-  /** `address:port`; given to come back at the same place after a restart. */
+  /** `address:port` or `unix:PATH`; given to come back at the same place after a restart. */
   readonly listen?: string;
   /** `address:port` of its resolver. */
   readonly dns: string | undefined;
@@ -87,11 +89,10 @@ networks = ${list(settings.networks ?? [])}
 data_dir = ${JSON.stringify(join(settings.dir, 'data'))}
 ${settings.top ?? ''}
 [[listen]]
-door = "gateway"
+door = ${JSON.stringify(settings.door ?? 'gateway')}
 address = ${JSON.stringify(settings.listen ?? '127.0.0.1:0')}
 ${settings.listener ?? ''}
-[backend]
-url = ${JSON.stringify(settings.backend)}
+${settings.backend === undefined ? '' : `[backend]\nurl = ${JSON.stringify(settings.backend)}`}
 ${settings.backendSettings ?? ''}
 [dns]
 servers = ${list(settings.dns === undefined ? [] : [settings.dns])}

@@ -5,7 +5,8 @@ import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { fakeResolver } from '../../test/fakes/resolver.ts';
 import { die, ScriptedBackend, silent, type Script } from '../../test/fakes/scripted-backend.ts';
-import type { BackendAnswer } from '../core/ports.ts';
+import type { CalloutAnswer } from '../core/ports.ts';
+import { Rates } from './store/rates.ts';
 import { Callout, type CalloutSettings } from './callout.ts';
 
 const ANNA = { local: 'anna', domain: 'example.net' };
@@ -23,6 +24,7 @@ async function serve(t: TestContext, script: Script = {}, settings: Partial<Call
   const callout = new Callout({
     hostName: 'mx.example.org',
     dns,
+    rates: new Rates(() => 0, 1000),
     port: server.port,
     anyAddress: true,
     ...settings,
@@ -31,9 +33,9 @@ async function serve(t: TestContext, script: Script = {}, settings: Partial<Call
 }
 
 /** `250`, `of the transaction 550`, or the reason. */
-const inShort = (answers: readonly BackendAnswer[]) =>
+const inShort = (answers: readonly CalloutAnswer[]) =>
   answers.map((a) =>
-    a.kind === 'unreachable'
+    a.kind !== 'replied'
       ? a.reason
       : `${a.of === undefined ? '' : `of the ${a.of} `}${a.reply.code} ${a.reply.enhanced}`.trim(),
   );
@@ -120,6 +122,7 @@ describe('a callout', () => {
     const callout = new Callout({
       hostName: 'mx.example.org',
       dns,
+      rates: { add: () => 1 },
       port,
       anyAddress: true,
       stepTimeoutMs: 20,
@@ -162,7 +165,7 @@ describe('a callout', () => {
       tarpit.close();
     });
     const { port } = tarpit.address() as net.AddressInfo;
-    const settings = { dns, hostName: 'mx.example.org', port, anyAddress: true };
+    const settings = { dns, rates: { add: () => 1 }, hostName: 'mx.example.org', port, anyAddress: true };
     const whole = new Callout({ ...settings, totalTimeoutMs: 60 });
     assert.deepEqual(inShort(await whole.ask(['127.0.0.1', '127.0.0.1'], [ANNA], NEVER)), [
       'no answer in time',
@@ -218,8 +221,8 @@ describe('a callout', () => {
       },
     });
     const answers = await Promise.all(
-      ['127.0.0.1', 'mx.example.net', '::ffff:127.0.0.1', '127.0.0.1'].map((host) =>
-        callout.ask([host], [ANNA], NEVER),
+      ['127.0.0.1', 'mx.example.net', '::ffff:127.0.0.1', '127.0.0.1'].map((host, i) =>
+        callout.ask([host], [{ ...ANNA, domain: `a${i}.example` }], NEVER),
       ),
     );
     assert.deepEqual(answers.map(inShort), Array(4).fill(['250 2.1.5']));
@@ -230,13 +233,64 @@ describe('a callout', () => {
   it('has a limit to those open and to those waiting', async (t) => {
     const { server, callout } = await serve(t, { GREETING: silent }, { maxOpen: 1, maxWaiting: 1 });
     const ended = new AbortController();
-    const [first, second, third] = ['127.0.0.1', '127.0.0.2', '127.0.0.3'].map((host) =>
-      callout.ask([host], [ANNA], ended.signal),
+    const [first, second, third] = ['127.0.0.1', '127.0.0.2', '127.0.0.3'].map((host, i) =>
+      callout.ask([host], [{ ...ANNA, domain: `a${i}.example` }], ended.signal),
     );
     assert.deepEqual(inShort(await third!), ['too many callouts at a time']);
     ended.abort();
     assert.deepEqual(inShort(await first!), ['no answer in time']);
-    assert.deepEqual(inShort(await second!), ['no answer in time']);
+    assert.deepEqual(inShort(await second!), ['its turn did not come in time']);
     assert.ok(server.connections <= 1);
+  });
+
+  it('asks for one domain at a time, whatever its names and servers are', async (t) => {
+    let [now, most] = [0, 0];
+    const { server, callout } = await serve(t, {
+      EHLO: () => {
+        most = Math.max(most, ++now);
+        return '250 fake\r\n';
+      },
+      QUIT: () => {
+        now--;
+        return '221 Bye\r\n';
+      },
+    });
+    const asked = ['example.net', 'a.example.net', 'b.c.example.net'].map((domain) =>
+      callout.ask(['127.0.0.1'], [{ local: 'anna', domain }], NEVER),
+    );
+    assert.deepEqual((await Promise.all(asked)).map(inShort), Array(3).fill(['250 2.1.5']));
+    assert.equal(most, 1);
+    assert.equal(server.connections, 3);
+  });
+
+  it('asks a server and its neighbours so often in a minute, for whatever domains', async (t) => {
+    let nowMs = 0;
+    const rates = new Rates(() => nowMs, 1000);
+    const { server, callout } = await serve(t, {}, { perServer: 3, rates });
+    // Each of its own owner, with the server named in another way.
+    const hosts = ['127.0.0.1', 'mx.example.net', '::ffff:127.0.0.1', '127.0.0.1', '127.0.0.77'];
+    const ask = (host: string, i: number) =>
+      callout.ask([host, '127.0.0.1'], [{ local: 'anna', domain: `a${i}.example` }], NEVER);
+    const answers: string[][] = [];
+    for (const [i, host] of hosts.entries()) answers.push(inShort(await ask(host, i)));
+    const limited = ['127.0.0.0/24 was asked 3 times within a minute'];
+    assert.deepEqual(answers, [...Array<string[]>(3).fill(['250 2.1.5']), limited, limited]);
+    assert.equal(server.connections, 3);
+    nowMs = 60_000;
+    assert.deepEqual(inShort(await ask('127.0.0.1', 9)), ['250 2.1.5']);
+  });
+
+  it('asks nobody whom it cannot count, and lets the next one in', async (t) => {
+    let ill = true;
+    const add = () => {
+      if (ill) throw new Error('the store is ill');
+      return 1;
+    };
+    const { server, callout } = await serve(t, {}, { maxOpen: 1, rates: { add } });
+    const ask = () => callout.ask(['127.0.0.1'], [ANNA], NEVER);
+    assert.deepEqual(inShort(await ask()), ['it cannot be counted how often they were asked']);
+    assert.equal(server.connections, 0);
+    ill = false;
+    assert.deepEqual(inShort(await ask()), ['250 2.1.5']);
   });
 });

@@ -4,13 +4,17 @@
  * All that is heard is hostile: host names come from a stranger's DNS and the servers may be anything. So we look the names up by
  * our own resolver and connect only to public addresses, never to what answers on our own network's ports (server-side
  * request forgery). Replies are bounded by `ReplyReader`, steps by `stepTimeoutMs`, and the whole of a callout by
- * `totalTimeoutMs`, whatever dribbles. Strangers are spared: one connection to a host at a time, a named number in all, and
- * the asking stops at the first refusal. Nothing in it rejects.
+ * `totalTimeoutMs`, whatever dribbles. Nothing in it rejects.
+ *
+ * Strangers are spared, for whom we ask is up to whoever sends us mail, and any domain's MX may name any server: one connection to
+ * an address and one callout for a domain at a time, `perServer` connections a minute to one server and its neighbours, a named
+ * number in all, and the asking stops at the first refusal. Over a bound nobody is asked: the answer is `limited`.
  *
  * RFC 5321: 4.5.5 (the null reverse-path is always taken), 5.1 (which host is asked), 4.1.1.10 (QUIT).
  */
-import type { BackendAnswer, CalloutPort, DnsPort } from '../core/ports.ts';
-import { addressScope, formatIp, parseIp } from '../mail/ip.ts';
+import type { BackendAnswer, CalloutAnswer, CalloutPort, DnsPort, RatesPort } from '../core/ports.ts';
+import { organizationalDomain } from '../mail/domain.ts';
+import { addressScope, formatIp, formatNetwork, networkAround, parseIp } from '../mail/ip.ts';
 import { formatMailbox, type Mailbox } from '../mail/mailbox.ts';
 import type { Reply } from '../mail/reply.ts';
 import { mailCommand, rcptCommand } from '../wire/smtp/client.ts';
@@ -20,6 +24,9 @@ export interface CalloutSettings {
   /** Our name in EHLO. */
   readonly hostName: string;
   readonly dns: DnsPort;
+  readonly rates: Pick<RatesPort, 'add'>;
+  /** Connections within a minute to the servers of one network, for whatever domains. */
+  readonly perServer?: number;
   readonly port?: number;
   /** For the connection and for each reply. */
   readonly stepTimeoutMs?: number;
@@ -34,22 +41,33 @@ export interface CalloutSettings {
 }
 
 type Unreachable = BackendAnswer & { readonly kind: 'unreachable' };
+type Limited = CalloutAnswer & { readonly kind: 'limited' };
 
 /** A server that has a bounce to deliver tries more; we do not want it as much. */
 const MAX_HOSTS = 3;
 const MAX_ADDRESSES_PER_HOST = 2;
 const QUIT_TIMEOUT_MS = 2000;
+/** Space of the rates. */
+const SERVERS = 'callout-servers';
+const MINUTE_MS = 60_000;
+/** What is counted as one server: a pool of addresses is one operator's, and may be one victim's. */
+const NEIGHBOURS = { 4: 24, 6: 48 } as const;
 
 export class Callout implements CalloutPort {
-  readonly #settings: Required<Omit<CalloutSettings, 'dns'>>;
+  readonly #settings: Required<Omit<CalloutSettings, 'dns' | 'rates'>>;
   readonly #dns: DnsPort;
+  readonly #rates: Pick<RatesPort, 'add'>;
   /** Addresses that a connection is open to. */
   readonly #open = new Set<string>();
+  /** Organizational domains that are being asked. */
+  readonly #domains = new Set<string>();
   #waiting: (() => void)[] = [];
 
-  constructor({ dns, ...settings }: CalloutSettings) {
+  constructor({ dns, rates, ...settings }: CalloutSettings) {
     this.#dns = dns;
+    this.#rates = rates;
     this.#settings = {
+      perServer: 30,
       port: 25,
       stepTimeoutMs: 10_000,
       totalTimeoutMs: 15_000,
@@ -64,8 +82,24 @@ export class Callout implements CalloutPort {
     hosts: readonly string[],
     recipients: readonly Mailbox[],
     signal: AbortSignal,
-  ): Promise<readonly BackendAnswer[]> {
+  ): Promise<readonly CalloutAnswer[]> {
     const whole = AbortSignal.any([signal, AbortSignal.timeout(this.#settings.totalTimeoutMs)]);
+    const domain = organizationalDomain(recipients[0]?.domain ?? '');
+    const refused = await this.#turn(this.#domains, domain, Infinity, whole);
+    if (refused !== undefined) return [refused];
+    try {
+      return await this.#askHosts(hosts, recipients, whole);
+    } finally {
+      this.#domains.delete(domain);
+      this.#next();
+    }
+  }
+
+  async #askHosts(
+    hosts: readonly string[],
+    recipients: readonly Mailbox[],
+    whole: AbortSignal,
+  ): Promise<readonly CalloutAnswer[]> {
     let last = unreachable('there is no host to ask');
     for (const host of hosts.slice(0, MAX_HOSTS)) {
       const addresses = await this.#addressesOf(host, whole);
@@ -75,6 +109,8 @@ export class Callout implements CalloutPort {
           if (whole.aborted) return [unreachable('no answer in time')];
           const answers = await this.#askAt(address, recipients, whole);
           if (!('kind' in answers)) return answers;
+          // Whoever sent us here has other addresses for us to go to: enough is enough for the whole domain.
+          if (answers.kind === 'limited') return [answers];
           last = answers;
         }
       }
@@ -109,9 +145,14 @@ export class Callout implements CalloutPort {
     address: string,
     recipients: readonly Mailbox[],
     signal: AbortSignal,
-  ): Promise<readonly BackendAnswer[] | Unreachable> {
-    const refused = await this.#turn(address, signal);
+  ): Promise<readonly BackendAnswer[] | Unreachable | Limited> {
+    const refused = await this.#turn(this.#open, address, this.#settings.maxOpen, signal);
     if (refused !== undefined) return refused;
+    const tooMany = await this.#counted(address);
+    if (tooMany !== undefined) {
+      this.#leave(address);
+      return tooMany;
+    }
     const { hostName, port, stepTimeoutMs } = this.#settings;
     const connection = await connect(
       { protocol: 'smtp', address: { host: address, port } },
@@ -140,12 +181,16 @@ export class Callout implements CalloutPort {
     }
   }
 
-  /** Takes a place for the address, once there is one; tells why there is none. */
-  async #turn(address: string, signal: AbortSignal): Promise<Unreachable | undefined> {
-    while (this.#open.has(address) || this.#open.size >= this.#settings.maxOpen) {
-      if (this.#waiting.length >= this.#settings.maxWaiting)
-        return unreachable('too many callouts at a time');
-      if (signal.aborted) return unreachable('its turn did not come in time');
+  /** Takes the one place for `whom`, of `max` in all, once it is free; tells why it is not. */
+  async #turn(
+    places: Set<string>,
+    whom: string,
+    max: number,
+    signal: AbortSignal,
+  ): Promise<Limited | undefined> {
+    while (places.has(whom) || places.size >= max) {
+      if (this.#waiting.length >= this.#settings.maxWaiting) return limited('too many callouts at a time');
+      if (signal.aborted) return limited('its turn did not come in time');
       await new Promise<void>((resolve) => {
         const proceed = () => {
           signal.removeEventListener('abort', onAbort);
@@ -159,16 +204,40 @@ export class Callout implements CalloutPort {
         this.#waiting.push(proceed);
       });
     }
-    this.#open.add(address);
+    // In the same step as the last look.
+    places.add(whom);
     return undefined;
+  }
+
+  async #counted(address: string): Promise<Limited | undefined> {
+    const { perServer } = this.#settings;
+    const server = neighbourhood(address);
+    try {
+      const asked = await this.#rates.add(SERVERS, server, MINUTE_MS);
+      return asked > perServer
+        ? limited(`${server} was asked ${perServer} times within a minute`)
+        : undefined;
+    } catch {
+      // What cannot be counted has no bound.
+      return limited('it cannot be counted how often they were asked');
+    }
   }
 
   #leave(address: string): void {
     this.#open.delete(address);
+    this.#next();
+  }
+
+  #next(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const proceed of waiting) proceed();
   }
+}
+
+function neighbourhood(address: string): string {
+  const ip = parseIp(address);
+  return ip === undefined ? address : formatNetwork(networkAround(ip, NEIGHBOURS[ip.family]));
 }
 
 async function dialogue(
@@ -196,3 +265,5 @@ async function dialogue(
 const isYes = ({ code }: Reply): boolean => code < 300;
 
 const unreachable = (reason: string): Unreachable => ({ kind: 'unreachable', reason });
+
+const limited = (reason: string): Limited => ({ kind: 'limited', reason });

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import { decision } from '../../test/contracts/journal.ts';
 import type { Decision, DecisionOutcome } from '../core/decision.ts';
 import { reply } from '../mail/reply.ts';
-import { createLog, decisionLine, harmless, refusedBeside } from './log.ts';
+import { harmless, jsonText } from './harmless.ts';
+import { createLog, decisionLine, refusedBeside } from './log.ts';
 import { painter } from './paint.ts';
 
 function capture(isTTY = false) {
@@ -46,6 +47,53 @@ describe('the log', () => {
     });
   });
 
+  it('says how a message was tagged, and who decided where no check did', () => {
+    const [bob] = decision({ id: 'x' }).recipients;
+    const accepted = [{ ...bob!, outcome: 'accepted' as const, reply: reply(250, '2.1.5', 'Ok') }];
+    const nobody = { check: undefined, code: undefined };
+    const tagged = decision({
+      id: 'A',
+      outcome: 'accepted',
+      recipients: accepted,
+      tags: ['spf:softfail', 'dkim:fail'],
+      ...nobody,
+    });
+    const unknown = decision({ id: 'B', reply: reply(550, '5.1.1', 'No such user'), ...nobody });
+    for (const isTTY of [false, true]) {
+      const { lines, output } = capture(isTTY);
+      const log = createLog('auto', output);
+      log.decision(tagged);
+      log.decision(unknown);
+      assert.match(
+        lines[0] ?? '',
+        isTTY ? / tagged spf:softfail,dkim:fail / : /"tags":\["spf:softfail","dkim:fail"\]/,
+      );
+      assert.match(lines[1] ?? '', isTTY ? / by backend / : /"by":"backend"/);
+    }
+  });
+
+  it('tells of lists that are silent, of listeners that are gone, and of what will do harm', () => {
+    for (const isTTY of [false, true]) {
+      const { lines, output } = capture(isTTY);
+      const log = createLog('auto', output);
+      log.zone({ kind: 'silent', zone: 'zen.example', reason: '5 questions' });
+      log.zone({ kind: 'answers', zone: 'zen.example' });
+      log.closed('gateway', '::1', 25);
+      log.warned(['postern.toml:3: networks: all', 'two']);
+      assert.match(
+        lines[0] ?? '',
+        isTTY ? /list silent.* zen\.example: 5 questions/ : /"level":"warn".*"list silent"/,
+      );
+      assert.match(lines[1] ?? '', isTTY ? /list answers zen\.example/ : /"level":"info".*"list answers"/);
+      assert.match(lines[2] ?? '', isTTY ? /gateway listens no more on \[::1\]:25/ : /"msg":"closed"/);
+      assert.match(
+        lines[3] ?? '',
+        isTTY ? /note.* postern\.toml:3: networks/ : /"level":"warn".*"warning":"postern/,
+      );
+      assert.equal(lines.length, 5);
+    }
+  });
+
   it('bounds what a client can make it write', () => {
     const many = decision({ id: 'x' });
     const [one] = many.recipients;
@@ -80,6 +128,58 @@ describe('the log', () => {
       ['a\u2028b', 'a\\u2028b'],
     ];
     for (const [given, expected] of cases) assert.equal(harmless(given), expected);
+  });
+
+  it('in JSON says the same in characters that do no harm', () => {
+    const sent = { name: 'grün ☃ 𝄞 \x9b31m \u202eexe \x7f \u2028 \ud800 \x1b[2J' };
+    for (const indent of [undefined, 2]) {
+      const text = jsonText(sent, indent);
+      assert.doesNotMatch(text, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\u2028\ud800]/u);
+      assert.ok(text.includes('grün ☃ 𝄞'));
+      assert.deepEqual(JSON.parse(text), sent);
+    }
+    const { lines, output } = capture();
+    const log = createLog('json', output);
+    const { session } = HOSTILE;
+    log.decision({ ...HOSTILE, session: { ...session, helo: { verb: 'EHLO', name: sent.name } } });
+    log.trouble(sent.name, new Error(sent.name));
+    assert.equal(lines.length, 2);
+    for (const line of lines) assert.doesNotMatch(line.trimEnd(), /[\x00-\x1f\x7f-\x9f\u202e]/u);
+  });
+
+  it('says what would have come of it without the watch profile', () => {
+    const cases: [would: NonNullable<Decision['would']>, text: string][] = [
+      [
+        { kind: 'defer', check: 'greylist', code: 'new', suspicion: 3 },
+        'would be deferred by greylist:new, suspicion 3',
+      ],
+      [
+        { kind: 'refuse', check: 'suspicion', code: 'suspicion', suspicion: 12 },
+        'would be refused by suspicion:suspicion, suspicion 12',
+      ],
+      [{ kind: 'go-on', suspicion: 1 }, 'would be let in, suspicion 1'],
+    ];
+    for (const [would, text] of cases) {
+      const { lines, output } = capture();
+      createLog('text', output).decision(decision({ id: 'x', outcome: 'accepted', would }));
+      createLog('json', output).decision(decision({ id: 'x', outcome: 'accepted', would }));
+      assert.ok(lines[0]?.includes(` ${text} `), lines[0]);
+      assert.deepEqual((JSON.parse(lines[1] ?? '') as { would: unknown }).would, would);
+    }
+  });
+
+  it('says whom the door turned away, and why', () => {
+    const counted = { reason: 'emergency', connections: 14, networks: ['192.0.2.1', '192.0.2.2'] };
+    const { lines, output } = capture();
+    createLog('json', output).turnedAway(counted);
+    createLog('text', output).turnedAway(counted);
+    const { time, ...line } = JSON.parse(lines[0] ?? '') as Record<string, unknown>;
+    assert.ok(time);
+    assert.deepEqual(line, { msg: 'turned away', level: 'warn', ...counted });
+    assert.match(
+      lines[1] ?? '',
+      / turned away at the door: 14 \(emergency\), such as 192\.0\.2\.1, 192\.0\.2\.2\n$/,
+    );
   });
 
   it('paints on a terminal only, and not with NO_COLOR', () => {

@@ -2,21 +2,30 @@ import { pino, type Logger } from 'pino';
 import type { Decision, DecisionOutcome } from '../core/decision.ts';
 import { formatMailbox, formatReversePath } from '../mail/mailbox.ts';
 import { painter, type Paint } from './paint.ts';
+import { harmless, harmlessJson, jsonText } from './harmless.ts';
+import { deciderOf } from './decider.ts';
 import { gathered } from './gathered-output.ts';
 
 /** What the program says while it runs: one line a decision, and what the operator must know. Never secrets, never content. */
 export interface Log {
   decision(decision: Decision): void;
   listening(door: string, host: string, port: number): void;
+  /** No more, after a reload. */
+  closed(door: string, host: string, port: number): void;
+  /** What the configuration in force says that will do harm, a line each. */
+  warned(warnings: readonly string[]): void;
   /** Something is wrong that the operator should look into; the mail goes on, or is deferred. */
   trouble(what: string, error: unknown, id?: string): void;
+  /** A DNS list answers nonsense or nothing at all, or is good again. */
   zone(
     event:
-      | { readonly kind: 'suspended'; readonly zone: string; readonly reason: string }
-      | { readonly kind: 'resumed'; readonly zone: string },
+      | { readonly kind: 'suspended' | 'silent'; readonly zone: string; readonly reason: string }
+      | { readonly kind: 'resumed' | 'answers'; readonly zone: string },
   ): void;
   /** Another level of load, or calm again. */
   load(change: LoadChange): void;
+  /** Whom the door turned away in the last minute, for one reason. */
+  turnedAway(counted: TurnedAway): void;
   /** Empty: the new configuration is in force; else the old one still is. */
   reloaded(problems: readonly string[]): void;
   /** No more mail is taken; what is being taken comes to its end. */
@@ -37,6 +46,13 @@ export interface LoadChange {
   readonly deferred: number;
 }
 
+export interface TurnedAway {
+  readonly reason: string;
+  readonly connections: number;
+  /** Some of them. */
+  readonly networks: readonly string[];
+}
+
 export type LogFormat = 'auto' | 'json' | 'text';
 type Lines = Omit<Log, 'reformat'>;
 
@@ -55,9 +71,12 @@ export function createLog(format: LogFormat, output: Output = gathered(process.s
   return {
     decision: (d) => lines.decision(d),
     listening: (door, host, port) => lines.listening(door, host, port),
+    closed: (door, host, port) => lines.closed(door, host, port),
+    warned: (warnings) => lines.warned(warnings),
     trouble: (what, error, id) => lines.trouble(what, error, id),
     zone: (event) => lines.zone(event),
     load: (change) => lines.load(change),
+    turnedAway: (counted) => lines.turnedAway(counted),
     reloaded: (problems) => lines.reloaded(problems),
     stopping: () => lines.stopping(),
     stopped: () => lines.stopped(),
@@ -70,9 +89,12 @@ export function silentLog(): Log {
   return {
     decision: nothing,
     listening: nothing,
+    closed: nothing,
+    warned: nothing,
     trouble: nothing,
     zone: nothing,
     load: nothing,
+    turnedAway: nothing,
     reloaded: nothing,
     stopping: nothing,
     stopped: nothing,
@@ -98,14 +120,24 @@ export function decisionLine(d: Decision) {
     outcome: d.outcome,
     check: d.check,
     code: d.code,
+    by: d.check === undefined ? deciderOf(d) : undefined,
+    tags: d.tags?.slice(0, MAX_TAGS),
     reply:
       reply === undefined
         ? undefined
         : clipped(`${reply.code} ${reply.enhanced} ${reply.lines[0] ?? ''}`.replace('  ', ' ')),
     suspicion: d.suspicion === 0 ? undefined : d.suspicion,
+    would: d.would,
     size: d.sizeOctets,
     ms: Math.round(d.tookMs),
   };
+}
+
+/** `would be deferred by greylist:new, suspicion 3`: without `profile = "watch"`. */
+export function wouldText({ kind, check, code, suspicion }: NonNullable<Decision['would']>): string {
+  const done = kind === 'go-on' ? 'let in' : kind === 'refuse' ? 'refused' : 'deferred';
+  const by = check === undefined ? '' : ` by ${check}${code === undefined ? '' : `:${code}`}`;
+  return `would be ${done}${by}, suspicion ${suspicion}`;
 }
 
 /** How many recipients a message did not reach that others got: `outcome` speaks of those who got it. */
@@ -130,17 +162,9 @@ export function refusedBeside(d: Decision): string {
 
 /** A line stays a line: the journal has all of it. */
 const MAX_RECIPIENTS = 10;
+const MAX_TAGS = 10;
 const MAX_TEXT = 300;
 const clipped = (text: string): string => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text);
-
-// C0 and C1 controls, and what hides or turns text round: bidi marks, zero-width characters, line separators, lone surrogates.
-const HARMFUL =
-  /[\0-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
-
-/** What a client sent, made safe for a terminal: it can neither move the cursor nor begin a line of its own. */
-export function harmless(text: string): string {
-  return text.replace(HARMFUL, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
-}
 
 let lastMs = 0;
 let lastTime = '';
@@ -161,14 +185,18 @@ function jsonLog(output: Output): Lines {
     timestamp: isoTime,
     formatters: { level: (level: string) => ({ level }) },
   };
-  const lines: Logger = pino(options, { write: (line: string) => void output.write(line) });
+  const lines: Logger = pino(options, { write: (line: string) => void output.write(harmlessJson(line)) });
   return {
     // As pino would write it: one for every session, it has to cost no more than its text.
     decision: (d) =>
       void output.write(
-        `{"level":"info"${isoTime()},"msg":"decision",${JSON.stringify(decisionLine(d)).slice(1)}\n`,
+        `{"level":"info"${isoTime()},"msg":"decision",${jsonText(decisionLine(d)).slice(1)}\n`,
       ),
     listening: (door, host, port) => lines.info({ msg: 'listening', door, address: socketText(host, port) }),
+    closed: (door, host, port) => lines.info({ msg: 'closed', door, address: socketText(host, port) }),
+    warned: (warnings) => {
+      for (const warning of warnings) lines.warn({ msg: 'configuration', warning });
+    },
     trouble: (what, error, id) =>
       lines.error({
         msg: 'trouble',
@@ -179,10 +207,11 @@ function jsonLog(output: Output): Lines {
       }),
     zone: (event) => {
       const { kind, ...facts } = event;
-      lines[kind === 'suspended' ? 'warn' : 'info']({ msg: `list ${kind}`, ...facts });
+      lines['reason' in event ? 'warn' : 'info']({ msg: `list ${kind}`, ...facts });
     },
     load: ({ sample, ...change }) =>
       lines[change.level === 'calm' ? 'info' : 'warn']({ msg: 'load', ...change, ...rounded(sample) }),
+    turnedAway: (counted) => lines.warn({ msg: 'turned away', ...counted }),
     reloaded: (problems) =>
       problems.length === 0
         ? lines.info({ msg: 'reloaded' })
@@ -206,17 +235,25 @@ function textLog(output: Output): Lines {
   return {
     decision: (d) => say(decisionText(d, paint)),
     listening: (door, host, port) => say(`${door} listens on ${socketText(host, port)}`),
+    closed: (door, host, port) => say(`${door} listens no more on ${socketText(host, port)}`),
+    warned: (warnings) => {
+      for (const warning of warnings) say(`${paint('yellow', 'note')} ${harmless(warning)}`);
+    },
     trouble: (what, error, id) =>
       say(
         `${paint('red', 'trouble')} ${harmless(`${what}: ${reasonOf(error)}`)}${id === undefined ? '' : ` id=${id}`}`,
       ),
     zone: (event) =>
       say(
-        event.kind === 'suspended'
-          ? `${paint('yellow', 'list suspended')} ${harmless(`${event.zone}: ${event.reason}`)}`
-          : `list resumed ${harmless(event.zone)}`,
+        'reason' in event
+          ? `${paint('yellow', `list ${event.kind}`)} ${harmless(`${event.zone}: ${event.reason}`)}`
+          : `list ${event.kind} ${harmless(event.zone)}`,
       ),
     load: (change) => say(loadText(change, paint)),
+    turnedAway: ({ reason, connections, networks }) =>
+      say(
+        `${paint('yellow', 'turned away')} at the door: ${connections} (${REASONS[reason] ?? reason}), such as ${networks.join(', ')}`,
+      ),
     reloaded: (problems) => {
       if (problems.length === 0) say('configuration reloaded');
       else say(paint('red', 'not reloaded, the old configuration stays in force'));
@@ -231,12 +268,22 @@ function decisionText(d: Decision, paint: Paint): string {
   const line = decisionLine(d);
   const to =
     line.to.length > 1 ? `${line.to[0] ?? ''} and ${d.recipients.length - 1} more` : (line.to[0] ?? '-');
-  const why =
-    line.check === undefined ? '' : ` ${line.check}${line.code === undefined ? '' : `:${line.code}`}`;
+  const decider = deciderOf(d);
+  const why = decider === undefined ? '' : ` ${line.check === undefined ? `by ${decider}` : decider}`;
+  const tags = line.tags === undefined ? '' : ` tagged ${line.tags.join(',')}`;
   const size = line.size === undefined ? '' : ` ${line.size}B`;
   const who = harmless(`${line.client} helo=${line.helo ?? '-'} ${line.from ?? '-'} → ${to}`);
-  return `${paint(OUTCOME_COLOURS[d.outcome], d.outcome.padEnd(9))}${refusedBeside(d)} ${who}${why}${size} ${line.ms}ms id=${line.id}${line.reply === undefined ? '' : ` ${paint('dim', harmless(line.reply))}`}`;
+  return `${paint(OUTCOME_COLOURS[d.outcome], d.outcome.padEnd(9))}${refusedBeside(d)} ${who}${why}${tags}${size}${line.would === undefined ? '' : ` ${wouldText(line.would)}`} ${line.ms}ms id=${line.id}${line.reply === undefined ? '' : ` ${paint('dim', harmless(line.reply))}`}`;
 }
+
+/** Of turning a connection away, as people read it. */
+export const REASONS: Readonly<Record<string, string>> = {
+  full: 'no connection is free for them',
+  client: 'too many connections of one client network',
+  load: 'load',
+  emergency: 'emergency',
+  standing: 'bad standing',
+};
 
 const LEVELS: Readonly<Record<string, string>> = {
   calm: 'load is calm again',
@@ -259,7 +306,7 @@ const rounded = (sample: LoadChange['sample']): Record<string, number> =>
 
 const clock = (): string => new Date().toTimeString().slice(0, 8);
 const socketText = (host: string, port: number): string =>
-  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  host.startsWith('/') ? `unix:${host}` : host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 const stackOf = (error: unknown) =>
   error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {};

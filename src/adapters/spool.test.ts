@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readdir, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -131,6 +131,50 @@ describe('a spool', () => {
     assert.equal(spool.append(Buffer.alloc(100_000)), undefined);
     assert.equal(((await spool.finish()) as { kind: string }).kind, 'failed');
     spool.dispose();
+  });
+
+  describe('on a disk that hangs', () => {
+    const limits = { memoryBoundOctets: 10, maxMemoryOctets: 1_000_000, timeoutMs: 30 };
+
+    for (const at of ['open', 'write', 'read'] as const) {
+      it(`fails in time: ${at}`, async (t) => {
+        const directory = await temporary(t);
+        let end = (): void => undefined;
+        const ended = new Promise<void>((resolve) => (end = resolve));
+        let file: FileHandle | undefined;
+        const spools = new Spools({
+          ...limits,
+          directory,
+          open: async () => {
+            const path = join(directory, 'spool');
+            if (at === 'open') await ended;
+            file = await open(path, 'w+');
+            if (at === 'open') return file;
+            const call = file[at].bind(file) as (...args: unknown[]) => Promise<never>;
+            file[at] = async (...args: unknown[]) => {
+              await ended;
+              return call(...args);
+            };
+            return file;
+          },
+        });
+        const spool = spools.create();
+        await spool.append(Buffer.alloc(100_000));
+        const trouble = 'the disk did not answer in time';
+        if (at === 'read') {
+          const content = await finish(spool);
+          await assert.rejects(read(content), { message: trouble });
+        } else {
+          assert.deepEqual(await spool.finish(), { kind: 'failed', reason: trouble });
+          assert.equal(spool.append(Buffer.alloc(100_000)), undefined);
+        }
+        spool.dispose();
+        assert.equal(spools.usedMemoryOctets, 0);
+        end();
+        // Whatever was late, its file is closed in the end.
+        while (file === undefined || file.fd !== -1) await new Promise(setImmediate);
+      });
+    }
   });
 
   it('knows a full disk from other trouble', async (t) => {

@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MessageContent } from '../core/delivery.ts';
+import { Disk } from './disk.ts';
 
 /*
  * A message while it comes in: in memory up to a bound, in a file beyond it. The file is unlinked as soon as it is open,
  * so that nothing outlives the process, whatever kills it: this is no queue. It is never fsynced for the same reason:
- * nobody is told "accepted" on the strength of it.
+ * nobody is told "accepted" on the strength of it. A disk that hangs is a failure like any other, after a while.
  */
 
 export type SpoolFailure =
@@ -19,7 +20,14 @@ export interface SpoolLimits {
   readonly memoryBoundOctets: number;
   /** All spools together; when it is used up, further messages go to files from their first octet. */
   readonly maxMemoryOctets: number;
+  /** For one step: the file opened, a block written or read. */
+  readonly timeoutMs?: number;
+  /** For tests: a disk that hangs. */
+  readonly open?: typeof openUnlinked;
 }
+
+/** A block takes moments. */
+const LONGEST_STEP_MS = 60_000;
 
 export const SPOOL_DEFAULTS = { memoryBoundOctets: 262_144, maxMemoryOctets: 134_217_728 } as const;
 
@@ -29,10 +37,12 @@ const LARGEST_BLOCK_OCTETS = 65_536;
 
 export class Spools {
   readonly #limits: SpoolLimits;
+  readonly #disk: Disk;
   #usedOctets = 0;
 
   constructor(limits: SpoolLimits) {
     this.#limits = limits;
+    this.#disk = new Disk(limits.timeoutMs ?? LONGEST_STEP_MS);
   }
 
   get usedMemoryOctets(): number {
@@ -50,7 +60,7 @@ export class Spools {
         this.#usedOctets -= octets;
       },
     };
-    return new Spool(this.#limits, account);
+    return new Spool(this.#limits, account, this.#disk);
   }
 }
 
@@ -62,6 +72,7 @@ interface MemoryAccount {
 export class Spool {
   readonly #limits: SpoolLimits;
   readonly #account: MemoryAccount;
+  readonly #disk: Disk;
   /** Full blocks that are in memory: all of the message, or what still waits to be written. */
   #blocks: Buffer[] = [];
   #block: Buffer | undefined;
@@ -76,9 +87,10 @@ export class Spool {
   #failure: SpoolFailure | undefined;
   #disposed = false;
 
-  constructor(limits: SpoolLimits, account: MemoryAccount) {
+  constructor(limits: SpoolLimits, account: MemoryAccount, disk: Disk) {
     this.#limits = limits;
     this.#account = account;
+    this.#disk = disk;
   }
 
   get sizeOctets(): number {
@@ -118,7 +130,8 @@ export class Spool {
     const file = this.#file;
     const blocks = this.#blocks;
     const sizeOctets = this.#sizeOctets;
-    return { sizeOctets, chunks: () => (file === undefined ? blocks : readBack(file, sizeOctets)) };
+    const disk = this.#disk;
+    return { sizeOctets, chunks: () => (file === undefined ? blocks : readBack(file, sizeOctets, disk)) };
   }
 
   /** May be called at any time, and more than once. */
@@ -166,7 +179,7 @@ export class Spool {
   async #drain(): Promise<void> {
     try {
       do {
-        this.#file ??= await openUnlinked(this.#limits.directory);
+        this.#file ??= await this.#open();
         const blocks = this.#blocks;
         this.#blocks = [];
         this.#account.give(this.#taken);
@@ -182,10 +195,22 @@ export class Spool {
     if (this.#disposed) this.#close();
   }
 
+  #open(): Promise<FileHandle> {
+    const { directory, open: openFile = openUnlinked } = this.#limits;
+    return this.#disk.within(async (late) => {
+      const file = await openFile(directory);
+      // Nobody is there any more to close it.
+      if (late.aborted) await file.close();
+      return file;
+    });
+  }
+
   /** A write may take less than it was given, most of all shortly before the disk is full. */
   async #writeWhole(file: FileHandle, block: Buffer): Promise<void> {
     for (let from = 0; from < block.length;) {
-      const { bytesWritten } = await file.write(block, from, block.length - from, this.#fileOctets);
+      const { bytesWritten } = await this.#disk.within(() =>
+        file.write(block, from, block.length - from, this.#fileOctets),
+      );
       from += bytesWritten;
       this.#fileOctets += bytesWritten;
     }
@@ -199,10 +224,11 @@ export class Spool {
   }
 }
 
-async function* readBack(file: FileHandle, sizeOctets: number): AsyncGenerator<Buffer> {
+async function* readBack(file: FileHandle, sizeOctets: number, disk: Disk): AsyncGenerator<Buffer> {
   for (let position = 0; position < sizeOctets;) {
     const block = Buffer.allocUnsafeSlow(Math.min(LARGEST_BLOCK_OCTETS, sizeOctets - position));
-    const { bytesRead } = await file.read(block, 0, block.length, position);
+    const at = position;
+    const { bytesRead } = await disk.within(() => file.read(block, 0, block.length, at));
     if (bytesRead === 0) throw new Error('the spool file ends before the message');
     position += bytesRead;
     yield block.subarray(0, bytesRead);

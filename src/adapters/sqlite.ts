@@ -1,6 +1,7 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { makeFolder } from './folder.ts';
 
 /**
  * Opens a database of ours and brings its tables up to date. WAL with `synchronous = NORMAL`: a crash of the program
@@ -10,7 +11,10 @@ import { DatabaseSync } from 'node:sqlite';
 export function openDatabase(file: string, migrations: readonly string[]): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
-    if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true });
+    if (file !== ':memory:') {
+      makeFolder(dirname(file), 0o777);
+      makeClosed(file);
+    }
     db = new DatabaseSync(file, { timeout: BUSY_MS });
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
     migrate(db, migrations);
@@ -18,6 +22,15 @@ export function openDatabase(file: string, migrations: readonly string[]): Datab
   } catch (error) {
     db?.close();
     throw new Error(`${file}: ${remedyFor(error)}`, { cause: error });
+  }
+}
+
+/** Who writes to whom is nobody's business: SQLite would make it readable for all, and gives its other files the mode of this one. */
+function makeClosed(file: string): void {
+  try {
+    closeSync(openSync(file, 'ax', 0o640));
+  } catch {
+    // It is there, or cannot be made: SQLite says so in a moment.
   }
 }
 

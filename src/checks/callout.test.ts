@@ -6,7 +6,7 @@ import { checkSchema } from '../config/checks.ts';
 import type { Json } from '../core/check.ts';
 import { NO_CLUES, type Clues } from '../core/clues.ts';
 import type { Finding } from '../core/finding.ts';
-import type { BackendAnswer, Ports } from '../core/ports.ts';
+import type { BackendAnswer, CalloutAnswer, Ports } from '../core/ports.ts';
 import type { CommonSettings } from '../core/settings.ts';
 import { reply } from '../mail/reply.ts';
 import { callout } from './callout.ts';
@@ -28,7 +28,7 @@ const NO = says(550, '5.1.1', 'No such user');
 const GONE: BackendAnswer = { kind: 'unreachable', reason: 'timed out connecting' };
 
 /** Ports with one clock, a server that answers so, and a store and rates that forget in time. */
-function world(...answers: BackendAnswer[]) {
+function world(...answers: CalloutAnswer[]) {
   let nowMs = 0;
   const kept = new Map<string, { value: Json; endsMs: number }>();
   const windows = new Map<string, { count: number; endsMs: number }>();
@@ -121,6 +121,14 @@ describe('callout', () => {
       [says(550, '', '192.0.2.1 is listed at zen.spamhaus.org')],
       'none undecided',
     ],
+    ['refuses by a rule', [says(550, '', 'Administrative prohibition')], 'none undecided'],
+    [
+      'refuses without status',
+      [says(550, '', 'sorry, no mailbox here by that name')],
+      'fail no-mailbox',
+      '5.1.7',
+    ],
+    ['moved', [says(551, '', 'Try <b@example.com>')], 'fail no-mailbox', '5.1.7'],
     ['refuses to relay', [says(550, '', 'Relaying denied')], 'none undecided'],
     [
       'refuses to relay as qmail does',
@@ -297,6 +305,17 @@ describe('callout', () => {
     }
   });
 
+  it('goes on where its servers were asked too often, keeps nothing of it, and asks again', async () => {
+    const w = world({ kind: 'limited', reason: '192.0.2.0/24 was asked 30 times within a minute' });
+    for (const asked of [1, 2]) {
+      const { result, code, text, enhanced } = await finding(w);
+      assert.deepEqual([result, code, enhanced], ['temperror', 'limited', '5.4.5']);
+      assert.match(text, / was not asked: 192\.0\.2\.0\/24 was asked 30 times within a minute$/);
+      assert.equal(w.asked.length, asked);
+    }
+    assert.equal(w.kept.size, 0);
+  });
+
   it('asks a domain so often and no more until the window is over', async () => {
     const w = world(NO);
     const settings = { per_domain: 3, per_domain_window: '10m' };
@@ -304,6 +323,11 @@ describe('callout', () => {
     for (const local of ['a', 'b', 'c', 'd', 'e'])
       codes.push((await finding(w, `${local}@example.net`, settings)).code);
     assert.deepEqual(codes, ['no-mailbox', 'no-mailbox', 'no-mailbox', 'limited', 'limited']);
+    const { result, text } = await finding(w, 'f@example.net', settings);
+    assert.deepEqual(
+      [result, text],
+      ['temperror', 'the mail server of example.net was not asked: example.net was asked 3 times lately'],
+    );
     // What is known already costs the domain nothing.
     assert.equal((await finding(w, 'a@example.net', settings)).code, 'no-mailbox');
     assert.equal((await finding(w, 'a@bare.example', settings)).code, 'no-mailbox');

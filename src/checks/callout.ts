@@ -2,12 +2,13 @@ import { z } from 'zod';
 import { defineCheck, type Json } from '../core/check.ts';
 import type { Clues } from '../core/clues.ts';
 import type { Finding } from '../core/finding.ts';
-import type { BackendAnswer, DnsPort, Ports } from '../core/ports.ts';
+import type { CalloutAnswer, DnsPort, Ports } from '../core/ports.ts';
 import { count, duration } from '../core/settings.ts';
 import { isOurDomain } from '../core/site.ts';
 import { organizationalDomain } from '../mail/domain.ts';
 import { formatMailbox, mailboxKey, type Mailbox } from '../mail/mailbox.ts';
 import type { Reply } from '../mail/reply.ts';
+import { saysNoMore } from './refused-recipients.ts';
 
 const SKIPPED = {
   'null-sender': 'a bounce has no sender to ask about',
@@ -16,14 +17,13 @@ const SKIPPED = {
   'spf-decided': 'SPF has said whether the client may send for the domain',
   'greylist-decided': 'greylisting has seen the client come again',
   'no-mx': 'no host takes mail for the domain',
-  limited: 'the domain was asked often enough lately',
 } as const;
 
 const OUTCOMES = ['takes', 'accepts-all', 'no-mailbox', 'refuses-bounces', 'deferred', 'undecided'] as const;
 
 /** What the servers made of the question. `said`: their words, made harmless. */
 interface Outcome {
-  readonly kind: (typeof OUTCOMES)[number] | 'unreachable';
+  readonly kind: (typeof OUTCOMES)[number] | 'unreachable' | 'limited';
   readonly said: string;
 }
 
@@ -56,7 +56,8 @@ export const callout = defineCheck({
     unreachable: 'No server of the domain could be asked.',
     'spf-decided': 'SPF passed or failed: there is nothing left to ask.',
     'greylist-decided': 'Greylisting has decided about the client.',
-    limited: 'The domain was asked `per_domain` times within `per_domain_window`.',
+    limited:
+      'Nobody was asked: the domain or its servers were asked often enough, or too many are being asked.',
     'no-mx': 'No host takes mail for the domain; see `sender-domain`.',
     ours: 'The domain is one of ours.',
     'null-sender': 'The null sender has no address.',
@@ -74,6 +75,12 @@ export const callout = defineCheck({
       'How often one domain, with all below it, is asked at most within `per_domain_window`.',
     ),
     per_domain_window: duration('1h', '1m', '1d', 'The time that `per_domain` counts in.'),
+    per_server: count(
+      30,
+      1,
+      10_000,
+      'How often a mail server, with its neighbours (IPv4 /24, IPv6 /48), is asked at most within a minute, for whatever domains.',
+    ),
   }),
   defaults: {
     on_fail: 'off',
@@ -106,12 +113,12 @@ export const callout = defineCheck({
     const found = await hostsOf(ports.dns, sender.domain, site.hostName, signal);
     if (!('hosts' in found)) return found;
     // Names below a domain are its owner's to make up, without end, and their MX records may name anybody's server.
-    const asked = await ports.rates.add(
-      ASKED,
-      organizationalDomain(sender.domain),
-      settings.per_domain_window,
-    );
-    if (asked > settings.per_domain) return { skipped: 'limited' };
+    const owner = organizationalDomain(sender.domain);
+    const asked = await ports.rates.add(ASKED, owner, settings.per_domain_window);
+    if (asked > settings.per_domain) {
+      const said = `${clipped(owner)} was asked ${settings.per_domain} times lately`;
+      return { outcome: { kind: 'limited', said }, remembered: false };
+    }
     const stranger = { local: strangerFor(transaction.id), domain: sender.domain };
     const answers = await ports.callout.ask(
       found.hosts,
@@ -121,6 +128,13 @@ export const callout = defineCheck({
     const outcome = outcomeOf(answers);
     await keep(ports, sender, outcome, answers[1], settings);
     return { outcome, remembered: false };
+  },
+  again: (evidence, _facts, _settings, _site, clues) => {
+    // What needs no question, with DNS or without.
+    if ('skipped' in evidence && !isDecidedBelow(evidence.skipped)) return { evidence };
+    const skipped = decidedBelow(clues);
+    if (skipped !== undefined) return { evidence: { skipped } };
+    return 'skipped' in evidence ? { unasked: true } : { evidence };
   },
   judge: ({ transaction }, evidence): readonly Finding[] => {
     if ('skipped' in evidence) {
@@ -156,6 +170,11 @@ export const callout = defineCheck({
         ];
       case 'undecided':
         return [{ result: 'none', code: kind, text: `${server} says nothing of ${address}${words}` }];
+      case 'limited': {
+        // RFC 3463 3.5: X.4.5, mail system congestion.
+        const text = `${server} was not asked${words}`;
+        return [{ result: 'temperror', code: kind, text, enhanced: '5.4.5' }];
+      }
       case 'unreachable': {
         const text = `${server} could not be asked${words}`;
         return [{ result: 'temperror', code: kind, text, enhanced: '5.4.1' }];
@@ -165,6 +184,9 @@ export const callout = defineCheck({
     }
   },
 });
+
+const isDecidedBelow = (skipped: keyof typeof SKIPPED): boolean =>
+  skipped === 'spf-decided' || skipped === 'greylist-decided';
 
 /** Both are surer than a stranger's word, and cost that stranger nothing. */
 function decidedBelow(clues: Clues): 'spf-decided' | 'greylist-decided' | undefined {
@@ -197,8 +219,9 @@ async function hostsOf(
 /** A local part that nobody has; from the transaction, whose id nobody can guess. No delimiter may make an extension of it. */
 const strangerFor = (id: string): string => `nobody${id.toLowerCase()}`;
 
-function outcomeOf([first, stranger]: readonly BackendAnswer[]): Outcome {
+function outcomeOf([first, stranger]: readonly CalloutAnswer[]): Outcome {
   if (first === undefined) return { kind: 'unreachable', said: '' };
+  if (first.kind === 'limited') return { kind: 'limited', said: harmless(first.reason) };
   if (first.kind === 'unreachable') return { kind: 'unreachable', said: harmless(first.reason) };
   const { reply } = first;
   const said = words(reply);
@@ -219,10 +242,11 @@ function outcomeOf([first, stranger]: readonly BackendAnswer[]): Outcome {
 const isBadSender = ({ enhanced }: Reply): boolean => enhanced === '5.1.7' || enhanced === '5.1.8';
 
 // A refusal is the address's only where nothing points elsewhere.
-function isOfTheMailbox({ code, enhanced, lines }: Reply): boolean {
+function isOfTheMailbox(reply: Reply): boolean {
+  const { code, enhanced, lines } = reply;
   if (code !== 550 && code !== 551 && code !== 553) return false;
   if (enhanced !== '') return enhanced.startsWith('5.1.');
-  return !ABOUT_US.test(lines.join(' ').slice(0, MAX_READ));
+  return saysNoMore(reply) && !ABOUT_US.test(lines.join(' ').slice(0, MAX_READ));
 }
 
 function isOfTheNullSender(reply: Reply): boolean {
@@ -241,7 +265,7 @@ async function keep(
   { store }: Ports,
   sender: Mailbox,
   outcome: Outcome,
-  stranger: BackendAnswer | undefined,
+  stranger: CalloutAnswer | undefined,
   kept: { readonly good_kept: number; readonly bad_kept: number; readonly domain_kept: number },
 ): Promise<void> {
   const address = mailboxKey(sender);
@@ -264,6 +288,7 @@ async function keep(
     case 'deferred':
     case 'undecided':
     case 'unreachable':
+    case 'limited':
       return;
     default:
       outcome.kind satisfies never;

@@ -59,13 +59,33 @@ describe('classifier', () => {
     result: string,
     code: string,
   ][] = [
-    ['all words from spam', knowing(SPAMMY), { spam_cutoff: 0.9 }, 'fail', 'spam'],
+    ['all words from spam', knowing(SPAMMY), { spam_cutoff: 0.9, certain_cutoff: 1 }, 'fail', 'spam'],
+    [
+      'all words from spam, and sure of it',
+      knowing(SPAMMY),
+      { spam_cutoff: 0.9, certain_cutoff: 0.9 },
+      'fail',
+      'certain',
+    ],
+    [
+      'a score that is certain and yet no spam',
+      knowing(SPAMMY),
+      { spam_cutoff: 1, certain_cutoff: 0.9 },
+      'fail',
+      'unsure',
+    ],
     ['all words from ham', knowing(HAMMY), {}, 'pass', 'ham'],
     ['words from both', knowing({ buy: 'ham', pills: 'spam' }), {}, 'fail', 'unsure'],
     ['nothing seen before', knowing({}), {}, 'fail', 'unsure'],
     ['too little ham learnt', knowing(SPAMMY, { ham: 199, spam: 500 }), {}, 'none', 'untrained'],
     ['too little spam learnt', knowing(SPAMMY, { ham: 500, spam: 199 }), {}, 'none', 'untrained'],
-    ['just enough learnt', knowing(SPAMMY, { ham: 200, spam: 200 }), { spam_cutoff: 0.9 }, 'fail', 'spam'],
+    [
+      'just enough learnt',
+      knowing(SPAMMY, { ham: 200, spam: 200 }),
+      { spam_cutoff: 0.9, certain_cutoff: 1 },
+      'fail',
+      'spam',
+    ],
     ['nothing learnt', knowing({}, { ham: 0, spam: 0 }), { min_messages: 1 }, 'none', 'untrained'],
     ['a cut-off beyond the score', knowing(SPAMMY), { spam_cutoff: 1 }, 'fail', 'unsure'],
   ];
@@ -74,9 +94,35 @@ describe('classifier', () => {
       const { findings } = await ask(classifier, said, { classifier: port }, settings);
       assert.deepEqual(
         findings.map((f) => [f.result, f.code]),
-        [[result, code]],
+        // Whoever refuses `spam` need not know of `certain`.
+        code === 'certain'
+          ? [
+              [result, code],
+              [result, 'spam'],
+            ]
+          : [[result, code]],
       );
     });
+
+  it('tells mail filters the score, ten times as large', async () => {
+    const told = async (port: ClassifierPort, settings = {}) => {
+      const { findings } = await ask(classifier, said, { classifier: port }, settings);
+      return findings.map(({ spam }) => spam);
+    };
+    const [certain, spam] = await told(knowing(SPAMMY), { spam_cutoff: 0.949, certain_cutoff: 0.95 });
+    assert.deepEqual(
+      { ...certain, score: 0 },
+      { isSpam: true, score: 0, required: 9.4, tests: ['CLASSIFIER_CERTAIN'] },
+    );
+    assert.deepEqual(spam?.tests, ['CLASSIFIER_SPAM']);
+    assert.ok(certain !== undefined && certain.score >= 9.4 && certain.score < 10);
+    const [unsure] = await told(knowing(SPAMMY), { spam_cutoff: 1 });
+    assert.deepEqual([unsure?.isSpam, unsure?.tests], [false, ['CLASSIFIER_UNSURE']]);
+    const [ham] = await told(knowing(HAMMY));
+    assert.deepEqual([ham?.isSpam, ham?.required, ham?.tests], [false, 9.5, ['CLASSIFIER_HAM']]);
+    const [untrained] = await told(knowing(SPAMMY, { ham: 1, spam: 1 }));
+    assert.equal(untrained, undefined);
+  });
 
   it('reads no message while it could judge none', async () => {
     const port = knowing(SPAMMY, { ham: 1, spam: 1 });
@@ -112,6 +158,18 @@ describe('classifier', () => {
     const message = messagePort(Buffer.from(MESSAGE), 3);
     await ask(classifier, { ...said, from: '<>' }, { classifier: cut, message });
     assert.deepEqual(cut.asked, whole.asked);
+  });
+
+  it('lets others have their turn while it reads a large message', async () => {
+    let turns = 0;
+    let counting = setImmediate(function count() {
+      turns++;
+      counting = setImmediate(count);
+    });
+    const message = `${MESSAGE}${'a b c d e f g\r\n'.repeat(60_000)}`;
+    await ask(classifier, { ...said, message }, { classifier: knowing(SPAMMY) });
+    clearImmediate(counting);
+    assert.ok(turns >= 10, String(turns));
   });
 
   it('keeps no words of the message as evidence', async () => {

@@ -1,9 +1,10 @@
+import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import { defineCheck } from '../core/check.ts';
 import { scoreOf } from '../core/classifier.ts';
 import type { Clues } from '../core/clues.ts';
 import type { FactsAt } from '../core/facts.ts';
-import type { Finding } from '../core/finding.ts';
+import type { Finding, SpamScore } from '../core/finding.ts';
 import type { MessagePort } from '../core/ports.ts';
 import { count } from '../core/settings.ts';
 import { addFindings, addSender } from '../mail/token-gate.ts';
@@ -36,6 +37,7 @@ export const classifier = defineCheck({
   cost: 'scanner',
   codes: {
     spam: 'The score is at least `spam_cutoff`.',
+    certain: 'It is at least `certain_cutoff` as well; comes beside `spam`.',
     unsure: 'The score lies between the two: it speaks for both, or for neither.',
     ham: 'The score is at most `ham_cutoff`.',
     untrained: 'Fewer than `min_messages` of ham or of spam have been learnt: nothing is judged.',
@@ -43,6 +45,7 @@ export const classifier = defineCheck({
   settings: z
     .object({
       spam_cutoff: score(0.95, 'The score from which a message is spam.'),
+      certain_cutoff: score(0.999, 'The score from which spam is certain: `certain`.'),
       ham_cutoff: score(0.1, 'The score up to which a message is ham.'),
       min_messages: count(
         200,
@@ -57,6 +60,8 @@ export const classifier = defineCheck({
     }),
   defaults: { on_fail: 'tag', on_temperror: 'go-on', weight: 3, refuse_at: 'rcpt' },
   lifted: 'by-any',
+  // Brought where the operator has it refuse: by default the classifier refuses nobody, and what is only tagged is held against nobody.
+  charges: { certain: 'conviction' },
   gather: async (
     facts,
     { classifier, message },
@@ -73,18 +78,47 @@ export const classifier = defineCheck({
     const { score, telling } = scoreOf(seen, trained);
     return { ...trained, scored: { score, tokens: tokens.size, seen: seen.length, telling: telling.length } };
   },
-  judge: (_facts, { ham, spam, scored }, { spam_cutoff, ham_cutoff, min_messages }): readonly Finding[] => {
+  judge: (
+    _facts,
+    { ham, spam, scored },
+    { spam_cutoff, certain_cutoff, ham_cutoff, min_messages },
+  ): readonly Finding[] => {
     const learnt = `${ham} ham and ${spam} spam learnt`;
     if (scored === undefined || ham < min_messages || spam < min_messages)
       return [
         { result: 'none', code: 'untrained', text: `${learnt}, it takes ${min_messages} of each to judge` },
       ];
-    const text = `the words of the message score ${scored.score.toFixed(4)} between ham 0 and spam 1`;
-    if (scored.score >= spam_cutoff) return [{ result: 'fail', code: 'spam', text, enhanced: '5.7.1' }];
-    if (scored.score <= ham_cutoff) return [{ result: 'pass', code: 'ham', text }];
-    return [{ result: 'fail', code: 'unsure', text, enhanced: '5.7.1' }];
+    const { score } = scored;
+    const text = `the words of the message score ${score.toFixed(4)} between ham 0 and spam 1`;
+    const found = (code: string): Finding => ({
+      result: 'fail',
+      code,
+      // Words are nothing that a sender could mend: whoever is refused for them has the contact, whose address the reply ends with.
+      text: score < spam_cutoff ? text : `it is taken for spam: ${text}; if it is none, write to the contact`,
+      enhanced: '5.7.1',
+      spam: spamScore(score, spam_cutoff, code),
+    });
+    if (score <= ham_cutoff)
+      return [{ result: 'pass', code: 'ham', text, spam: spamScore(score, spam_cutoff, 'ham') }];
+    if (score < spam_cutoff) return [found('unsure')];
+    // Both: whoever refuses `spam` need not know of `certain`.
+    return score < certain_cutoff ? [found('spam')] : [found('certain'), found('spam')];
   },
 });
+
+/** Ten times as large as it is: mail filters write scores with one digit behind the point. Rounded down: 0.949 is not yet 9.5. */
+function spamScore(score: number, cutoff: number, code: string): SpamScore {
+  const shown = (value: number) => Math.floor(value * 100) / 10;
+  return {
+    isSpam: score >= cutoff,
+    score: shown(score),
+    required: shown(cutoff),
+    tests: [`CLASSIFIER_${code.toUpperCase()}`],
+  };
+}
+
+// Others have their turn after so much work: some milliseconds.
+const TURN_OCTETS = 65_536;
 
 async function tokensOf(
   { content }: MessagePort,
@@ -105,8 +139,11 @@ async function tokensOf(
       findings.filter(({ result }) => result !== 'none').map(({ code }) => `${check}:${code}`),
     );
   for await (const chunk of content.chunks()) {
-    signal.throwIfAborted();
-    if (!reading.write(chunk)) break;
+    for (let at = 0; at < chunk.length; at += TURN_OCTETS) {
+      if (!reading.write(chunk.subarray(at, at + TURN_OCTETS))) return reading.end();
+      await setImmediate();
+      signal.throwIfAborted();
+    }
   }
   return reading.end();
 }

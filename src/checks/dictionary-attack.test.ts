@@ -75,8 +75,9 @@ describe('dictionary-attack', () => {
     ['as many unknown as known: a list with dead addresses', { session: 10, asked: 20 }, 'few'],
     ['one more unknown than known', { session: 10, asked: 19 }, 'session'],
     ['one below the limit of a network', { network: 19 }, 'few'],
-    ['at the limit of a network', { network: 20 }, 'network'],
-    ['of a network, with less than half as many that got their mail', { network: 20, reached: 9 }, 'network'],
+    ['at the limit of a network', { network: 20 }, 'others'],
+    ['at it, with one in this session', { session: 1, asked: 9, network: 20 }, 'network'],
+    ['of a network, with less than half as many that got their mail', { network: 20, reached: 9 }, 'others'],
     ['of a network, with half as many that got their mail', { network: 20, reached: 10 }, 'mixed'],
     ['in good standing, at the limits', { session: 5, network: 20, standing: GOOD }, 'few'],
     [
@@ -85,7 +86,7 @@ describe('dictionary-attack', () => {
       'few',
     ],
     ['in good standing, at four times the limit of a session', { session: 20, standing: GOOD }, 'session'],
-    ['in good standing, at four times the limit of a network', { network: 80, standing: GOOD }, 'network'],
+    ['in good standing, at four times the limit of a network', { network: 80, standing: GOOD }, 'others'],
     [
       'of the null sender: those of senders are not its own',
       { from: '<>', session: 50, network: 500 },
@@ -115,8 +116,9 @@ describe('dictionary-attack', () => {
     );
   });
 
-  it('convicts, but nobody for bounces or for what is mixed: those it defers', () => {
-    assert.deepEqual(dictionaryAttack.charges, { session: 'conviction', network: 'conviction' });
-    assert.deepEqual(dictionaryAttack.defaults.actions, { bounces: 'defer', mixed: 'defer' });
+  it('defers, and what speaks for others than guessers stays deferred where the operator refuses', () => {
+    assert.equal(dictionaryAttack.charges, undefined);
+    const { on_fail, actions } = dictionaryAttack.defaults;
+    assert.deepEqual([on_fail, actions], ['defer', { bounces: 'defer', mixed: 'defer', others: 'defer' }]);
   });
 });

@@ -3,6 +3,7 @@ import { after } from '../core/after.ts';
 import { BOUNCED_GUESSES, GUESSES, REACHED } from '../core/charges.ts';
 import { defineCheck } from '../core/check.ts';
 import type { Finding } from '../core/finding.ts';
+import { isGuessing, isMixed, marksFor } from '../core/guesses.ts';
 import { count, duration } from '../core/settings.ts';
 import { clientNetwork } from '../core/site.ts';
 import { standingKind } from '../core/standing.ts';
@@ -19,12 +20,10 @@ type Evidence = {
   readonly standing: 'good' | 'unknown' | 'bad';
 };
 
-/** For a client in good standing (a real server with a stale list) and for bounces to forged addresses it takes so many times as many. */
-const BENEFIT_OF_DOUBT = 4;
-
 /**
  * E10: who asks for many recipients that do not exist is guessing. Stands before everything that asks DNS, so that a guesser, once
- * known, costs nothing.
+ * known, costs nothing. It defers: at the fifth unknown name nobody can tell a guesser from a list whose first addresses are dead, nor
+ * one customer of a provider from the next. Who is convicted is said when the session is over (`engine/guessers.ts`).
  */
 export const dictionaryAttack = defineCheck({
   name: 'dictionary-attack',
@@ -34,7 +33,8 @@ export const dictionaryAttack = defineCheck({
   codes: {
     few: 'few unknown recipients were asked for, or none',
     session: 'too many unknown recipients in this session, and more of them than of others',
-    network: 'too many unknown recipients from this network lately',
+    network: 'too many unknown recipients from this network lately, one of them in this session',
+    others: 'too many unknown recipients from this network lately, none of them in this session',
     mixed: 'too many unknown recipients from this network lately, but half as many or more got their mail',
     bounces: 'too many unknown recipients from this network lately, all of them from the null sender',
   },
@@ -44,14 +44,13 @@ export const dictionaryAttack = defineCheck({
     guess_window: duration('1h', '1m', '7d', 'How long those of a network are counted together.'),
   }),
   defaults: {
-    on_fail: 'refuse',
+    on_fail: 'defer',
     on_temperror: 'go-on',
     weight: 5,
     refuse_at: 'rcpt',
-    actions: { bounces: 'defer', mixed: 'defer' },
+    actions: { bounces: 'defer', mixed: 'defer', others: 'defer' },
   },
   lifted: 'by-any',
-  charges: { session: 'conviction', network: 'conviction' },
   gather({ session, transaction }, { rates, standing }, _settings, _signal, site) {
     const key = clientNetwork(site, session.client.address);
     const space = transaction.reversePath === null ? BOUNCED_GUESSES : GUESSES;
@@ -71,16 +70,16 @@ export const dictionaryAttack = defineCheck({
   ): readonly Finding[] {
     const { address } = session.client;
     const isBounce = transaction.reversePath === null;
-    const times = isBounce || standing === 'good' ? BENEFIT_OF_DOUBT : 1;
-    // A list with some dead addresses on it is no attack: most of its recipients are there.
-    if (!isBounce && guesses >= per_session * times && guesses * 2 > asked) {
+    const isDoubtful = isBounce || standing === 'good';
+    const marks = marksFor({ perSession: per_session, perNetwork: per_network }, isDoubtful);
+    if (!isBounce && isGuessing({ guesses, asked }, marks)) {
       const text = `${address} asked for ${guesses} recipients in this session that do not exist`;
       return [{ result: 'fail', code: 'session', text, enhanced: '5.7.1' }];
     }
-    if (network >= per_network * times) {
+    if (network >= marks.perNetwork) {
       const text = `${address} and its network asked for ${network} recipients lately that do not exist`;
-      // A service that writes to whatever address a stranger enters into its forms is no guesser: it waits until there are fewer.
-      const code = isBounce ? 'bounces' : reached * 2 >= network ? 'mixed' : 'network';
+      const own = guesses > 0 ? 'network' : 'others';
+      const code = isBounce ? 'bounces' : isMixed(network, reached) ? 'mixed' : own;
       return [{ result: 'fail', code, text, enhanced: '5.7.1' }];
     }
     return [{ result: 'pass', code: 'few', text: `${address} asked for few recipients that do not exist` }];

@@ -58,6 +58,20 @@ describe('dmarc', () => {
     ]);
   });
 
+  it('reject: says of a signature of the domain why it does not hold', async () => {
+    const message = `${await signed(MESSAGE, 'mail.a.example')}footer\r\n`;
+    const zone = { ...REJECT, ...keyOf('mail.a.example') };
+    const [finding] = (await asked({ message }, { zone })).findings;
+    assert.match(
+      finding?.text ?? '',
+      /stands behind the message \(mail\.a\.example signed it, but: body hash did not verify\), and it asks/,
+    );
+    const foreign = `${await signed(MESSAGE, 'b.example')}footer\r\n`;
+    const [other] = (await asked({ message: foreign }, { zone: { ...REJECT, ...keyOf('b.example') } }))
+      .findings;
+    assert.doesNotMatch(other?.text ?? '', /signed it/);
+  });
+
   it('pass: by a signature, and it vouches for the domain', async () => {
     const message = await signed(MESSAGE, 'a.example');
     const { findings } = await asked({ message }, { zone: { ...REJECT, ...keyOf('a.example') } });
@@ -80,6 +94,8 @@ describe('dmarc', () => {
     ['no-author', { message: 'From: nobody\r\n\r\n' }, {}],
     ['reject,none,several-authors', { message: 'From: a@a.example, b@b.example\r\n\r\n' }, {}],
     ['reject,several-authors', { message: `From: x@a.example\r\n${MESSAGE}` }, {}],
+    ['none,reject,several-authors', { message: 'From: C <x@b.example> <ceo@a.example>\r\n\r\n' }, {}],
+    ['none', { message: 'From: ceo@a.example <x@b.example>\r\n\r\n' }, {}],
     ['reject', { message: `X: y\r\nno field\r\n${MESSAGE}` }, {}],
     ['reject', { from: '<>' }, {}],
     ['pass', { from: '<>', helo: 'a.example' }, { zone: { ...REJECT, ...SPF } }],

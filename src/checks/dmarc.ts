@@ -7,7 +7,8 @@ import type { Finding } from '../core/finding.ts';
 import type { DnsPort } from '../core/ports.ts';
 import type { Site } from '../core/site.ts';
 import type { ArcSet } from '../msgauth/arc.ts';
-import { authenticateMessage } from '../msgauth/dkim.ts';
+import { isFqdn, organizationalDomain, parseDomain } from '../mail/domain.ts';
+import { authenticateMessage, type DkimOutcome } from '../msgauth/dkim.ts';
 import { askDmarc, type AuthorOutcome } from '../msgauth/dmarc.ts';
 import { shownDomain } from '../msgauth/shown.ts';
 import { checkHost, SPF_RESULTS, type SpfResult } from '../msgauth/spf.ts';
@@ -17,9 +18,29 @@ export interface DmarcEvidence {
   readonly ambiguous: boolean;
   /** The ARC chain, where it holds. */
   readonly sealed: readonly ArcSet[];
+  /** Of the authors for whom nothing stands: the signature that would have, and why it does not hold. */
+  readonly broken?: readonly BrokenSignature[];
+}
+
+interface BrokenSignature {
+  readonly author: string;
+  readonly domain: string;
+  readonly problem: string;
 }
 
 const MAX_SEALERS = 256;
+
+/** As it stands in `d=`: a pattern would be believed to match, and nobody would ever be vouched for. */
+const sealer = z
+  .string()
+  .transform((text, ctx) => {
+    const domain = parseDomain(text, { underscore: true });
+    if (domain !== undefined && isFqdn(domain, { underscore: true })) return domain;
+    const message = 'wants a domain as it stands in d= of the seal, such as "lists.example.net"';
+    ctx.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  })
+  .meta({ wants: 'a domain as it stands in d= of the seal', example: 'lists.example.net' });
 
 /** M5: the author's domain stands behind the message, or what it asks for is done (RFC 9989). */
 export const dmarc = defineCheck({
@@ -41,7 +62,7 @@ export const dmarc = defineCheck({
     temperror: 'DNS did not answer, and the outcome hangs on it.',
   },
   settings: z.object({
-    trusted_sealers: z.array(z.string().max(253).toLowerCase()).max(MAX_SEALERS).prefault([]).meta({
+    trusted_sealers: z.array(sealer).max(MAX_SEALERS).prefault([]).meta({
       description:
         'Domains whose ARC seals are believed: mail that passed DMARC when it came to them is not refused for failing it here.',
       example: '["lists.example.net"]',
@@ -70,15 +91,24 @@ export const dmarc = defineCheck({
       spfOf(facts, clues, dns, site, signal),
     ]);
     const outcome = await askDmarc(dns, { from, fromFields, spf, dkim }, signal);
-    return { ...outcome, sealed: arc.sets };
+    const broken = outcome.authors
+      .filter(({ result }) => result === 'fail')
+      .flatMap(({ author }) => brokenOf(author, dkim) ?? []);
+    return { ...outcome, sealed: arc.sets, ...(broken.length === 0 ? {} : { broken }) };
   },
   judge: (facts, evidence, { trusted_sealers: trusted }, site): readonly Finding[] => {
     if (evidence === null) {
       if (!isOurs(facts, site)) return [];
       return [{ result: 'none', code: 'exempt', text: `${facts.session.client.address} sends for us` }];
     }
-    const { authors, ambiguous, sealed } = evidence;
-    const findings = authors.map((author) => findingOf(author, vouchesFor(author.author, sealed, trusted)));
+    const { authors, ambiguous, sealed, broken = [] } = evidence;
+    const findings = authors.map((outcome) =>
+      findingOf(
+        outcome,
+        vouchesFor(outcome.author, sealed, trusted),
+        broken.find(({ author }) => author === outcome.author),
+      ),
+    );
     if (ambiguous) {
       const text = 'From names more than one domain, or cannot be read';
       findings.push({ result: 'fail', code: 'several-authors', text, enhanced: '5.7.1' });
@@ -124,6 +154,16 @@ async function spfOf(
   ).then(({ domain, result: found }) => ({ domain, result: found }));
 }
 
+function brokenOf(author: string, dkim: readonly DkimOutcome[]): BrokenSignature | undefined {
+  const ours = organizationalDomain(author);
+  for (const { domain, result, problem } of dkim) {
+    const signer = domain.toLowerCase();
+    if (result === 'pass' || organizationalDomain(signer) !== ours) continue;
+    return { author, domain: signer, problem: problem ?? 'the signature does not hold' };
+  }
+  return undefined;
+}
+
 /**
  * Who sealed that DMARC passed for the author, where everybody who had the message since is trusted: of the others we know
  * only that they changed nothing that they did not seal themselves.
@@ -140,7 +180,11 @@ function vouchesFor(
   return undefined;
 }
 
-function findingOf(outcome: AuthorOutcome, sealer: string | undefined): Finding {
+function findingOf(
+  outcome: AuthorOutcome,
+  sealer: string | undefined,
+  broken: BrokenSignature | undefined,
+): Finding {
   const { author, result, policy = 'none', by } = outcome;
   const domain = shownDomain(author);
   const authentication = [resultOf(outcome, sealer)];
@@ -168,7 +212,10 @@ function findingOf(outcome: AuthorOutcome, sealer: string | undefined): Finding 
         none: 'asks for nothing',
       }[policy];
       const code = policy === 'none' ? 'monitor' : policy;
-      const text = `no DKIM signature and no SPF result of ${domain} stands behind the message, and it ${asks} (DMARC)`;
+      // What a forwarder changed is what the sender has to look for.
+      const but =
+        broken === undefined ? '' : ` (${shownDomain(broken.domain)} signed it, but: ${broken.problem})`;
+      const text = `no DKIM signature and no SPF result of ${domain} stands behind the message${but}, and it ${asks} (DMARC)`;
       return { result, code, text, enhanced: '5.7.1', authentication };
     }
     default:

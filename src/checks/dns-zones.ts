@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { isDomainName } from '../mail/domain.ts';
 import { parseIp, reversedLabels } from '../mail/ip.ts';
 import { matchesCode, nonsenseIn, parseAnswerCode, type AnswerCode } from '../core/list-answers.ts';
+import type { Again } from '../core/check.ts';
 import type { Finding } from '../core/finding.ts';
 import type { Ports } from '../core/ports.ts';
 import { flag } from '../core/settings.ts';
@@ -166,8 +167,14 @@ export async function askZone(
   const shown = shownName(first);
   const suspended = ports.zones.suspended(zone);
   if (suspended !== undefined) return { zone: shown, said: 'suspended', answers: [], text: suspended };
+  // Temporary trouble all the same (P3), but nobody is kept waiting for it.
+  const silent = ports.zones.silent(zone);
+  if (silent !== undefined) return { zone: shown, said: 'no-answer', answers: [], text: silent };
   const name = `${labels}.${zone}`;
+  const heard = ports.zones.asking(zone);
   const answer = await ports.dns.resolve(name, 'A', signal);
+  // A client that leaves must not make a list look dead.
+  if (!signal.aborted) heard(answer.kind !== 'timeout' && answer.kind !== 'servfail');
   if (answer.kind === 'nxdomain' || answer.kind === 'no-data')
     return { zone: shown, said: 'not-listed', answers: [] };
   if (answer.kind !== 'found')
@@ -217,6 +224,17 @@ export function readAnswer(evidence: ZonesEvidence, entry: ZoneSettings): ZoneAn
   if (found.said !== 'listed') return found;
   const answers = found.answers.filter((answer) => entry.codes.some((code) => matchesCode(code, answer)));
   return answers.length === 0 ? { zone: shown, said: 'not-listed', answers: [] } : { ...found, answers };
+}
+
+/** What other lists would have come to (see `Check.again`): some may not have been asked about this client then. */
+export function zonesAgain(
+  evidence: ZonesEvidence,
+  zones: readonly ZoneSettings[],
+  client: string,
+): Again<ZonesEvidence> {
+  const v6 = client.includes(':');
+  const wanted = zones.filter((zone) => !v6 || zone.v6 === true);
+  return { evidence, unasked: wanted.some((zone) => readAnswer(evidence, zone).said === 'not-asked') };
 }
 
 /** What a check finds where a list gave no answer to go by; its codes are named so in all checks that ask lists. */

@@ -5,6 +5,7 @@ import { fakeResolver, type FakeTrouble } from '../../test/fakes/resolver.ts';
 import type { ZoneRecords } from '../adapters/dns/zone.ts';
 import { checkSchema } from '../config/checks.ts';
 import type { CommonSettings } from '../core/settings.ts';
+import { askZone } from './dns-zones.ts';
 import { dnsbl } from './dnsbl.ts';
 
 const zen = { zone: 'zen.example', weight: 8, codes: ['127.0.0.2-11'] };
@@ -119,12 +120,54 @@ describe('dnsbl', () => {
     assert.equal(settings.actions['suspected'], 'suspect');
   });
 
+  it('does not wait for a zone that is silent: temporary trouble at once', async () => {
+    const dns = fakeResolver(WEAK);
+    const zones = {
+      suspended: () => undefined,
+      suspend: () => assert.fail('silence is no nonsense'),
+      silent: (zone: string) => (zone === 'zen.example' ? 'it has been silent for a while' : undefined),
+      asking: () => () => undefined,
+    };
+    const { findings } = await ask(dnsbl, {}, { dns, zones }, { zones: [zen, weak] });
+    assert.deepEqual(dns.asked, ['7.2.0.192.weak.example A']);
+    assert.deepEqual(
+      findings.map(({ result, code }) => [result, code]),
+      [
+        ['fail', 'suspected'],
+        ['temperror', 'temperror'],
+      ],
+    );
+    assert.equal(findings[1]?.text, 'the list zen.example did not answer: it has been silent for a while');
+  });
+
+  it('tells of silence, but not of a client that left', async () => {
+    const heard: [string, boolean][] = [];
+    const zones = {
+      suspended: () => undefined,
+      suspend: () => undefined,
+      silent: () => undefined,
+      asking: (zone: string) => (answered: boolean) => void heard.push([zone, answered]),
+    };
+    const dns = fakeResolver(WEAK, { '7.2.0.192.zen.example': 'timeout' });
+    await ask(dnsbl, {}, { dns, zones }, { zones: [zen, weak] });
+    assert.deepEqual(heard, [
+      ['zen.example', false],
+      ['weak.example', true],
+    ]);
+    heard.length = 0;
+    const entry = { ...zen, codes: [], refusals: [], ask_text: false, self_test: true };
+    await askZone([entry], '7.2.0.192', { dns, zones }, AbortSignal.abort());
+    assert.deepEqual(heard, []);
+  });
+
   it('suspends a zone that answers nonsense, and does not ask a suspended one', async () => {
     const told: string[][] = [];
     const dns = fakeResolver({ '*.zen.example A': '127.255.255.254', ...WEAK });
     const zones = {
       suspended: (zone: string) => (zone === 'weak.example' ? 'does not list its test point' : undefined),
       suspend: (zone: string, reason: string) => void told.push([zone, reason]),
+      silent: () => undefined,
+      asking: () => () => undefined,
     };
     const { findings } = await ask(dnsbl, {}, { dns, zones }, { zones: [zen, weak] });
     assert.deepEqual(told, [

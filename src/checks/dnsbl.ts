@@ -2,7 +2,15 @@ import { z } from 'zod';
 import { defineCheck } from '../core/check.ts';
 import type { Finding } from '../core/finding.ts';
 import { count } from '../core/settings.ts';
-import { askZones, readAnswer, shownName, unasked, zoneList, type ZonesEvidence } from './dns-zones.ts';
+import {
+  askZones,
+  readAnswer,
+  shownName,
+  unasked,
+  zoneList,
+  zonesAgain,
+  type ZonesEvidence,
+} from './dns-zones.ts';
 
 /** C8: DNS block lists of client addresses (RFC 5782). */
 export const dnsbl = defineCheck({
@@ -33,6 +41,7 @@ export const dnsbl = defineCheck({
   idle: ({ zones }) => (zones.length === 0 ? 'no zones are configured' : undefined),
   gather: ({ session }, ports, { zones }, signal): Promise<ZonesEvidence> =>
     askZones(zones, session.client.address, ports, signal),
+  again: (evidence, { session }, { zones }) => zonesAgain(evidence, zones, session.client.address),
   judge: ({ session }, evidence, { zones, refuse_at_weight }) => {
     const { address } = session.client;
     const v6 = address.includes(':');

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineCheck } from '../core/check.ts';
 import type { Finding } from '../core/finding.ts';
-import { askZones, readAnswer, shownName, zoneList, type ZonesEvidence } from './dns-zones.ts';
+import { askZones, readAnswer, shownName, zoneList, zonesAgain, type ZonesEvidence } from './dns-zones.ts';
 
 // DNSWL answers those who ask too much with what reads as "highest trust" (127.0.10.3), or with 127.0.0.255.
 const REFUSALS = ['127.0.10.0/24', '127.0.0.255'];
@@ -25,6 +25,7 @@ export const dnswl = defineCheck({
   idle: ({ zones }) => (zones.length === 0 ? 'no zones are configured' : undefined),
   gather: ({ session }, ports, { zones }, signal): Promise<ZonesEvidence> =>
     askZones(zones, session.client.address, ports, signal),
+  again: (evidence, { session }, { zones }) => zonesAgain(evidence, zones, session.client.address),
   judge: ({ session }, evidence, { zones }) => {
     const { address } = session.client;
     const v6 = address.includes(':');

@@ -11,6 +11,8 @@ export const earlyTalker = defineCheck({
   settings: z.strictObject({}),
   defaults: { on_fail: 'refuse', on_temperror: 'go-on', weight: 5, refuse_at: 'rcpt' },
   lifted: 'by-any',
+  // Elsewhere the mail server holds the dialogue, and does not tell how the client keeps to it.
+  doors: ['gateway'],
   charges: { spoke: 'strike' },
   judge({ session }) {
     if (!session.violations.includes('early-talker')) {

@@ -55,6 +55,12 @@ describe('fcrdns', () => {
     ['no PTR record', { [`x.${PTR}`]: 'a.example' }, {}, noPtr],
     ['a name of another host', { ...good, 'mail.example A': '192.0.2.8' }, {}, mismatch],
     ['a name without address', { [PTR]: 'mail.example' }, {}, mismatch],
+    [
+      'ten names of other hosts, and more',
+      { [PTR]: Array.from({ length: 11 }, (_, i) => `${i}.example`) },
+      {},
+      temperror,
+    ],
     ['PTR times out', good, { [PTR]: 'timeout' }, temperror],
     ['PTR fails', good, { [PTR]: 'servfail' }, temperror],
     ['the name times out', good, { 'mail.example A': 'timeout' }, temperror],

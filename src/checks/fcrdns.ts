@@ -13,7 +13,7 @@ export const fcrdns = defineCheck({
     ok: 'A reverse name leads back to the client.',
     'no-ptr': 'The client has no reverse name.',
     mismatch: 'It has one, but none that leads back to it.',
-    temperror: 'DNS did not answer.',
+    temperror: 'DNS did not answer, or gave more names than are looked at.',
   },
   settings: z.object({}),
   defaults: { on_fail: 'suspect', on_temperror: 'go-on', weight: 2, refuse_at: 'rcpt' },

@@ -21,6 +21,11 @@ export interface RdnsRule {
 }
 export type Example = string | readonly [name: string, client: string];
 
+/** With a number, or behind another part of the name: somebody may well call his only mail server by such a word. */
+function lineWord(words: string): RegExp {
+  return new RegExp(`(?:^|[.-])(?:${words})(?:[0-9]{1,6}(?:[.-]|$)|[.-][0-9])|[.-](?:${words})(?:[.-]|$)`);
+}
+
 export const RULES: readonly RdnsRule[] = [
   {
     name: 'mail-host',
@@ -44,14 +49,17 @@ export const RULES: readonly RdnsRule[] = [
     kind: 'good',
     why: 'A label further on says that all below it is outgoing mail.',
     pattern:
-      /\.(?:outbound|smtp|smtp-out|mailout|mta|mail|email|mx|out|outmail|sendmail|bounce|mailgun|emailservice)[0-9]{0,3}(?:\.|$)/,
+      /\.(?:outbound|outbound-mail|smtp|smtp-out|mailout|mta|mail|mail-[a-z]{1,20}|email|mx|out|outmail|sendmail|bounce|mailgun|emailservice)[0-9]{0,3}(?:\.|$)/,
     matches: [
       'o1.email.shop.example',
       'a8-31.smtp-out.cloud.example',
       'oln040092004108.outbound.protection.example',
       ['192-0-2-107.mta.news.example', '192.0.2.107'],
+      ['192-0-2-107.mail-mail.portal.example', '192.0.2.107'],
+      ['192-0-2-107.mail-campmail.portal.example', '192.0.2.107'],
+      'xyz-1.outbound-mail.sender.example',
     ],
-    spares: ['host-1.dyn.example.net', 'o1.emails.dsl.example', 'smtp.example'],
+    spares: ['7.mail-2-you.example.net', 'host-1.dyn.example.net', 'o1.emails.dsl.example', 'smtp.example'],
   },
   {
     name: 'sending-service',
@@ -110,9 +118,10 @@ export const RULES: readonly RdnsRule[] = [
   {
     name: 'access-line',
     kind: 'generic',
-    why: 'The provider says by what technique a home or an office is connected.',
-    pattern:
-      /(?:^|[.-])(?:adsl|sdsl|vdsl|xdsl|dsl|cable|cablemodem|catv|hfc|cpe|docsis|ftth|fttx|fttb|gpon|wimax|umts|lte|gprs|broadband|residential)[0-9]{0,6}(?:[.-]|$)/,
+    why: 'The provider says by what technique a home or an office is connected; the word alone may be the name of a server.',
+    pattern: lineWord(
+      'adsl|sdsl|vdsl|xdsl|dsl|cable|cablemodem|catv|hfc|cpe|docsis|ftth|fttx|fttb|gpon|wimax|umts|lte|gprs|broadband|residential',
+    ),
     matches: [
       'dsl-7.example.net',
       'x.adsl.example.net',
@@ -120,14 +129,21 @@ export const RULES: readonly RdnsRule[] = [
       'a1.ftth.example.net',
       'dsl2233.city.example.net',
     ],
-    spares: ['cablecar.example.net', 'dslam-news.example.net', 'lteam.example.net', 'mail.dsl.example'],
+    spares: [
+      'cable.firm.example',
+      'dsl.office.firm.example',
+      'cablecar.example.net',
+      'dslam-news.example.net',
+      'lteam.example.net',
+      'mail.dsl.example',
+    ],
   },
   {
     name: 'subscriber',
     kind: 'generic',
-    why: 'A word for whoever rents the line, with a number or as a level of its own; alone it may be the name of a server.',
+    why: 'A word for whoever rents the line, with a number or as a level that others stand below; alone it may be the name of a server.',
     pattern:
-      /(?:^|[.-])(?:home|customer|cust|clients?|subscriber|subs|user|users|mobile|modem|fiber|fibre|wifi|wlan)(?:[.-]?[0-9]|$|\.)/,
+      /(?:^|[.-])(?:home|customer|cust|clients?|subscriber|subs|user|users|mobile|modem|fiber|fibre|wifi|wlan)[.-]?[0-9]|\.(?:home|customer|cust|clients?|subscriber|subs|user|users|mobile|modem|fiber|fibre|wifi|wlan)(?:\.|$)/,
     matches: [
       'cust12.example.net',
       '7.mobile.example.net',
@@ -136,6 +152,11 @@ export const RULES: readonly RdnsRule[] = [
       'a.clients.example.net',
     ],
     spares: [
+      'home.smith.example',
+      'mobile.firm.example',
+      'fiber.firm.example',
+      'user.office.firm.example',
+      'my-home.smith.example',
       'homepage.example.net',
       'customer-portal.example.net',
       'clients-news.example.net',
@@ -145,17 +166,26 @@ export const RULES: readonly RdnsRule[] = [
   {
     name: 'pool',
     kind: 'generic',
-    why: 'The provider says that the address is one of a pool or a range.',
-    pattern:
-      /(?:^|[.-])(?:pool|pools|ippool|range|unassigned|unallocated|unused|reserved|ipconnect|nat|cgnat|cgn)[0-9]{0,6}(?:[.-]|$)/,
+    why: 'The provider says that the address is one of a pool or a range; the word alone may be the name of a server.',
+    pattern: lineWord(
+      'pool|pools|ippool|range|unassigned|unallocated|unused|reserved|ipconnect|nat|cgnat|cgn',
+    ),
     matches: [
       'pool-3.example.net',
       'x.pools.example.net',
-      'unassigned.example.net',
+      '7.unassigned.example.net',
       'a.cgnat.example.net',
       'nat12.example.net',
     ],
-    spares: ['liverpool.example.net', 'national.example.net', 'orange.example.net', 'poolside.example.net'],
+    spares: [
+      'nat.firm.example',
+      'pool.firm.example',
+      'nat-gw.firm.example',
+      'liverpool.example.net',
+      'national.example.net',
+      'orange.example.net',
+      'poolside.example.net',
+    ],
   },
   {
     name: 'numbered-host',

@@ -3,6 +3,7 @@ import { defineCheck } from '../core/check.ts';
 import type { Soon } from '../core/ports.ts';
 import { mailboxKey } from '../mail/mailbox.ts';
 import {
+  askedAgain,
   askGreylist,
   greylistingCodes,
   greylistingSettings,
@@ -31,11 +32,14 @@ export const greylistNull = defineCheck({
     if (transaction.reversePath !== null) return { hasSender: true };
     const question = {
       address: session.client.address,
+      sessionSinceMs: session.startedAtMs,
       sender: '',
       recipients: transaction.recipients.map(mailboxKey),
     };
     return askGreylist(question, ports, settings, site, clues);
   },
+  again: (evidence, { session }, settings, _site, clues) =>
+    'hasSender' in evidence ? { evidence } : askedAgain(session.client.address, evidence, settings, clues),
   judge: ({ session }, evidence, settings) =>
     'hasSender' in evidence
       ? [{ result: 'none', code: 'has-sender', text: 'mail with a sender is judged at RCPT' }]

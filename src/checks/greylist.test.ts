@@ -136,6 +136,7 @@ describe('greylist', () => {
         keptMs: 7_776_000_000,
         clientPasses: 7,
         seedOnly: false,
+        sessionSinceMs: factsOf(SAID).session.startedAtMs,
       },
     ]);
   });
@@ -147,6 +148,12 @@ describe('greylist', () => {
       'fail',
       'early',
       /too soon; try again in 100 seconds$/,
+    ],
+    [
+      { kind: 'early', waitMs: 0, sinceFirstMs: 380_999, sameSession: true },
+      'fail',
+      'early',
+      / tries again on the connection of its first attempt; try again in 1 second, on another$/,
     ],
     [{ kind: 'passed', sinceFirstMs: 300_000 }, 'pass', 'passed', /came again after 5 minutes$/],
     [{ kind: 'known' }, 'pass', 'known', /^192\.0\.2\.0\/24 has brought/],

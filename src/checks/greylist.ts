@@ -4,6 +4,7 @@ import type { Soon } from '../core/ports.ts';
 import { mailboxKey, type Mailbox } from '../mail/mailbox.ts';
 import { senderKey } from '../mail/sender-key.ts';
 import {
+  askedAgain,
   askGreylist,
   greylistingCodes,
   greylistingSettings,
@@ -33,11 +34,14 @@ export const greylist = defineCheck({
     if (path === null) return { nullSender: true };
     const question = {
       address: session.client.address,
+      sessionSinceMs: session.startedAtMs,
       sender: keyOf(path),
       recipients: [mailboxKey(recipient.mailbox)],
     };
     return askGreylist(question, ports, settings, site, clues);
   },
+  again: (evidence, { session }, settings, _site, clues) =>
+    'nullSender' in evidence ? { evidence } : askedAgain(session.client.address, evidence, settings, clues),
   judge: ({ session }, evidence, settings) =>
     'nullSender' in evidence
       ? [{ result: 'none', code: 'null-sender', text: 'the null sender is judged at DATA' }]

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { after } from '../core/after.ts';
+import type { Again } from '../core/check.ts';
 import type { Clues } from '../core/clues.ts';
 import type { Finding } from '../core/finding.ts';
 import type { GreylistState, Ports, Soon } from '../core/ports.ts';
@@ -155,6 +156,7 @@ function networkOf(
 
 export interface Question {
   readonly address: string;
+  readonly sessionSinceMs: number;
   /** Normalised. */
   readonly sender: string;
   /** Normalised. */
@@ -163,7 +165,7 @@ export interface Question {
 
 /** Asks no more than it needs: nothing about those who are spared, their conduct only of those in doubt. */
 export function askGreylist(
-  { address, sender, recipients }: Question,
+  { address, sessionSinceMs, sender, recipients }: Question,
   ports: Pick<Ports, 'greylist' | 'standing'>,
   settings: GreylistingSettings,
   site: Site,
@@ -183,6 +185,7 @@ export function askGreylist(
         keptMs: settings.kept,
         clientPasses: settings.client_passes,
         seedOnly: settings.mode === 'seed-only',
+        sessionSinceMs,
       }),
     );
     return after(allOf(asked), (states) => ({ ...known, states }));
@@ -194,6 +197,30 @@ export function askGreylist(
   });
 }
 
+/** What other settings would make of it (see `Check.again`). Their suspicion is another one, and so is who is in doubt. */
+export function askedAgain(
+  address: string,
+  evidence: GreylistingEvidence,
+  settings: GreylistingSettings,
+  { suspicion }: Clues,
+): Again<GreylistingEvidence> {
+  const { client, states } = evidence;
+  const now = { ...evidence, suspicion };
+  if (spared(address, { client, suspicion }, settings) !== undefined) return { evidence: now };
+  // Their conduct is asked of those in doubt alone.
+  if (settings.mode === 'suspicion') {
+    if (evidence.standing === undefined) return { unasked: true };
+    if (spared(address, now, settings) !== undefined) return { evidence: now };
+  }
+  // With another delay it would have been told otherwise; what only learns lets pass what would have had to wait.
+  const isTold = (state: GreylistState): boolean =>
+    settings.mode === 'seed-only' ||
+    (state.kind === 'passed'
+      ? state.sinceFirstMs >= settings.delay
+      : state.kind !== 'early' || state.sameSession === true || state.sinceFirstMs < settings.delay);
+  return states.length > 0 && states.every(isTold) ? { evidence: now } : { unasked: true };
+}
+
 /** Of the embedded store all answers are there at once. */
 function allOf<T>(soon: readonly Soon<T>[]): Soon<readonly T[]> {
   const there = soon.filter((one): one is Awaited<T> & Soon<T> => !(one instanceof Promise));
@@ -203,7 +230,7 @@ function allOf<T>(soon: readonly Soon<T>[]): Soon<readonly T[]> {
 /** Findings that both checks make, with their meaning. */
 export const greylistingCodes = {
   new: 'Never seen, or not within the retry window: it has to come again.',
-  early: 'It came again too soon.',
+  early: 'It came again too soon, or on the connection of its first attempt.',
   passed: 'It came again in time, and is known from now on.',
   known: 'It was known.',
   'client-known': 'So much of this client has passed that it is known for all recipients.',
@@ -237,7 +264,11 @@ export function judgeGreylist(
       return [{ result: 'fail', code: 'new', text, enhanced: ENHANCED }];
     }
     case 'early': {
-      const text = `greylisted, and ${shown} is back too soon; try again in ${spell(state.waitMs)}`;
+      const when =
+        state.sameSession === true
+          ? `tries again on the connection of its first attempt; try again in ${spell(state.waitMs)}, on another`
+          : `is back too soon; try again in ${spell(state.waitMs)}`;
+      const text = `greylisted, and ${shown} ${when}`;
       return [{ result: 'fail', code: 'early', text, enhanced: ENHANCED }];
     }
     case 'passed': {

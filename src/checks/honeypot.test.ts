@@ -5,7 +5,7 @@ import { checkSchema } from '../config/checks.ts';
 import { TURNED_AWAY, turnedAwayKey, turnedAwayKeys, UNSETTLED } from '../core/charges.ts';
 import type { Json } from '../core/check.ts';
 import { NO_CLUES } from '../core/clues.ts';
-import { lifts, treatmentOf } from '../core/exemption.ts';
+import { hearingOf, treatmentOf } from '../core/exemption.ts';
 import type { Ports } from '../core/ports.ts';
 import type { CommonSettings } from '../core/settings.ts';
 import { honeypot } from './honeypot.ts';
@@ -14,10 +14,12 @@ interface Situation {
   readonly role?: 'honeypot';
   readonly unsettled?: Json;
   readonly turnedAway?: number;
+  readonly from?: string;
+  readonly to?: string;
 }
 
-async function judge({ role, unsettled, turnedAway = 0 }: Situation) {
-  const facts = factsOf({ from: 'a@example.net', to: 'user@example.org' });
+async function judge({ role, unsettled, turnedAway = 0, ...said }: Situation) {
+  const facts = factsOf({ from: 'a@example.net', to: 'user@example.org', ...said });
   const asked: string[] = [];
   const ports: Ports = {
     ...emptyPorts(),
@@ -52,6 +54,15 @@ describe('honeypot', () => {
     ['for no reason', here, 'fail', 'caught'],
     ['turned away at the front door', { ...here, turnedAway: 1 }, 'fail', 'unsettled'],
     ['while the gate is unsettled', { ...here, unsettled: true }, 'fail', 'unsettled'],
+    ['with a bounce', { ...here, from: '<>' }, 'fail', 'misdirected'],
+    ['with mail for a stranger', { ...here, to: 'a@attacker.example' }, 'fail', 'misdirected'],
+    [
+      'with that, after it was turned away',
+      { ...here, to: 'a@b.example', turnedAway: 1 },
+      'fail',
+      'misdirected',
+    ],
+    ['for a domain below ours', { ...here, to: 'a@x.sub.example.org' }, 'fail', 'caught'],
     ['whatever was remembered of that', { ...here, unsettled: null }, 'fail', 'unsettled'],
   ];
   for (const [what, situation, result, code] of cases)
@@ -82,7 +93,7 @@ describe('honeypot', () => {
   it('defers, also postmaster, and does not give its name away', async () => {
     assert.deepEqual([honeypot.defaults.on_fail, honeypot.defaults.on_temperror], ['defer', 'defer']);
     const facts = factsOf({ from: 'a@example.net', to: 'postmaster@example.org' });
-    assert.equal(lifts(treatmentOf(facts, site, []), honeypot), false);
+    assert.equal(hearingOf(treatmentOf(facts, site, []), honeypot), 'full');
     const { finding } = await judge(here);
     assert.deepEqual([finding.enhanced, finding.shownAs], ['5.3.2', 'mx-order']);
     assert.doesNotMatch(finding.text, /honeypot/);

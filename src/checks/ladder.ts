@@ -1,4 +1,6 @@
 import type { AnyCheck } from '../core/check.ts';
+import { attachments } from './attachments.ts';
+import { bounceTag } from './bounce-tag.ts';
 import { callout } from './callout.ts';
 import { classifier } from './classifier.ts';
 import { clientList } from './client-list.ts';
@@ -46,6 +48,7 @@ export const LADDER: readonly AnyCheck[] = [
   pipelining,
   helo,
   envelopeList,
+  bounceTag,
   // store: what is remembered
   shortTermBlock,
   dictionaryAttack,
@@ -76,6 +79,7 @@ export const LADDER: readonly AnyCheck[] = [
   fakeBounce,
   headerForm,
   namedRecipient,
+  attachments,
   // scanner: what looks into the whole message, our own first
   classifier,
   clamav,

@@ -9,7 +9,7 @@ import { flag } from '../core/settings.ts';
 import { isOurDomain } from '../core/site.ts';
 import { formatMailbox } from '../mail/mailbox.ts';
 import type { Reply } from '../mail/reply.ts';
-import { recallRefusal } from './refused-recipients.ts';
+import { noMailbox, recallRefusal } from './refused-recipients.ts';
 
 /** `listed`: whether the recipient stands in our own list. `remembered`: an earlier refusal of the backend. */
 type Evidence =
@@ -53,6 +53,13 @@ export const recipientList = defineCheck({
       remembered: remembered ?? null,
     }));
   },
+  again(evidence, _facts, { known_only }) {
+    if ('skipped' in evidence) return { evidence };
+    const { listed, remembered } = evidence;
+    if (known_only) return { evidence, unasked: listed === null };
+    // Of those who stood in no list nothing else was asked.
+    return listed === false ? { unasked: true } : { evidence: { listed: null, remembered } };
+  },
   judge({ recipient }, evidence): readonly Finding[] {
     const name = `<${formatMailbox(recipient.mailbox)}>`;
     if ('skipped' in evidence) {
@@ -62,12 +69,13 @@ export const recipientList = defineCheck({
     }
     const { listed, remembered } = evidence;
     if (listed === false) {
-      return [{ result: 'fail', code: 'unlisted', text: `${name} is no mailbox here`, enhanced: '5.1.1' }];
+      const text = `${name} stands in no list of recipients`;
+      return [{ result: 'fail', code: 'unlisted', text, ...noMailbox(recipient.mailbox) }];
     }
     if (remembered !== null) {
-      const { code, enhanced, lines } = keepsTheSession(remembered);
-      const text = `the mailbox server says of ${name}: ${lines.join(' ')}`;
-      return [{ result: 'fail', code: 'unknown', text, enhanced: enhanced || '5.1.1', replyCode: code }];
+      const kept = keepsTheSession(remembered);
+      const text = `the mailbox server says of ${name}: ${kept.lines.join(' ')}`;
+      return [{ result: 'fail', code: 'unknown', text, ...noMailbox(recipient.mailbox, kept) }];
     }
     return listed === true
       ? [{ result: 'pass', code: 'listed', text: `${name} stands in the list of recipients` }]

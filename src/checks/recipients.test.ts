@@ -51,7 +51,12 @@ describe('recipients', () => {
     ['taken', TAKES, 'pass', 'taken'],
     ['taken without status', says(250, '', 'Ok'), 'pass', 'taken'],
     ['refused', says(550, '5.1.1', 'No such user'), 'fail', 'unknown', '5.1.1', 550],
-    ['refused without status', says(553, '', 'No'), 'fail', 'unknown', '5.1.1', 553],
+    ['refused without status', says(553, '', 'Unknown user'), 'fail', 'unknown', '5.1.1', 550],
+    ['refused without a word', says(553, '', 'No'), 'fail', 'refused', '5.7.1', 553],
+    ['refused by a rule', says(550, '', 'Administrative prohibition'), 'fail', 'refused', '5.7.1', 550],
+    ['refused in words of its own', says(550, '5.1.10', 'Not found'), 'fail', 'unknown', '5.1.1', 550],
+    ['moved', says(551, '', 'Try <b@example.com>'), 'fail', 'unknown', '5.1.6', 551],
+    ['moved away', says(550, '5.1.6', 'Gone'), 'fail', 'unknown', '5.1.6', 550],
     ['refused for another reason', says(552, '5.2.2', 'Full'), 'fail', 'refused', '5.2.2', 552],
     ['refused by policy', says(550, '5.7.1', 'You are blocked'), 'fail', 'refused', '5.7.1', 550],
     ['refused with another code', says(554, '', 'No'), 'fail', 'refused', '5.7.1', 554],
@@ -64,8 +69,11 @@ describe('recipients', () => {
       '5.1.1',
       550,
     ],
-    ['deferred', says(451, '4.2.1', 'Busy'), 'temperror', 'deferred', '5.2.1'],
-    ['deferred without status', says(450, '', 'Busy'), 'temperror', 'deferred', '5.3.0'],
+    ['deferred', says(451, '4.2.1', 'Busy'), 'temperror', 'deferred', '5.2.1', 451],
+    ['deferred without status', says(450, '', 'Busy'), 'temperror', 'deferred', '5.3.0', 450],
+    ['too many', says(452, '4.5.3', 'Enough'), 'temperror', 'deferred', '5.5.3', 452],
+    // It would end the client's session as well.
+    ['going down', says(421, '4.3.2', 'Bye'), 'temperror', 'deferred', '5.3.2'],
     ['not reached', { kind: 'unreachable', reason: 'refused' }, 'temperror', 'unreachable', '5.4.1'],
   ];
   for (const [name, answer, result, code, enhanced, replyCode] of cases) {

@@ -7,8 +7,8 @@ import { keepsTheSession } from '../core/replies.ts';
 import { duration, flag } from '../core/settings.ts';
 import { isOurDomain } from '../core/site.ts';
 import { formatMailbox } from '../mail/mailbox.ts';
-import { isPermanent, isPositive, isTransient, type Reply } from '../mail/reply.ts';
-import { rememberRefusal, saysUnknown } from './refused-recipients.ts';
+import { isPermanent, isPositive, isTransient } from '../mail/reply.ts';
+import { noMailbox, rememberRefusal, saysNoMore, saysUnknown } from './refused-recipients.ts';
 
 const settings = z.strictObject({
   unknown_kept: duration(
@@ -51,6 +51,8 @@ export const recipients = defineCheck({
   defaults: { on_fail: 'refuse', on_temperror: 'defer', weight: 0, refuse_at: 'rcpt' },
   lifted: 'by-name',
   charges: { unknown: 'guess' },
+  // A policy service is not told whom the mail server refuses.
+  doors: ['gateway', 'milter'],
   async gather({ recipient }, ports, { unknown_kept }, signal, site): Promise<Evidence> {
     const { mailbox } = recipient;
     const backend = await ports.recipients.ask(mailbox, signal);
@@ -60,7 +62,8 @@ export const recipients = defineCheck({
       return { backend, acceptsAll: await isAcceptAll(ports.store, mailbox.domain) };
     // Only what the backend says of the mailbox itself is kept: were a refusal of the sender or of the client kept as one of
     // the recipient, a stranger could have a mailbox refused for everybody.
-    if (backend.of === undefined && saysUnknown(backend.reply)) {
+    const worthKeeping = backend.of === undefined && ports.recipients.isFree !== true;
+    if (worthKeeping && saysUnknown(backend.reply)) {
       try {
         await rememberRefusal(ports.store, mailbox, backend.reply, unknown_kept);
       } catch {
@@ -78,21 +81,17 @@ export const recipients = defineCheck({
     const said = backend.reply;
     const text = `the mailbox server says of ${name}: ${said.lines.join(' ')}`;
     if (isPermanent(said)) {
-      const { code, enhanced } = keepsTheSession(said);
-      const isUnknown = backend.of === undefined && (saysUnknown(said) || saysNoMore(said));
-      return [
-        {
-          result: 'fail',
-          code: isUnknown ? 'unknown' : 'refused',
-          text,
-          enhanced: enhanced || (isUnknown ? '5.1.1' : '5.7.1'),
-          replyCode: code,
-        },
-      ];
+      const kept = keepsTheSession(said);
+      if (backend.of === undefined && (saysUnknown(said) || saysNoMore(said)))
+        return [{ result: 'fail', code: 'unknown', text, ...noMailbox(recipient.mailbox, kept) }];
+      const { code, enhanced } = kept;
+      return [{ result: 'fail', code: 'refused', text, enhanced: enhanced || '5.7.1', replyCode: code }];
     }
     if (isTransient(said)) {
       const enhanced = `5${(said.enhanced || '4.3.0').slice(1)}`;
-      return [{ result: 'temperror', code: 'deferred', text, enhanced }];
+      // RFC 5321 4.5.3.1.10: 452 tells a client to send the rest in another transaction. 421 would end the client's session.
+      const own = said.code === 421 ? {} : { replyCode: said.code };
+      return [{ result: 'temperror', code: 'deferred', text, enhanced, ...own }];
     }
     if (acceptsAll) {
       return [{ result: 'pass', code: 'accept-all', text: `the backend takes ${name}, as it takes any` }];
@@ -109,7 +108,3 @@ async function isAcceptAll(store: StorePort, domain: string): Promise<boolean> {
     return false;
   }
 }
-
-// RFC 5321 4.2.3: what a server without status codes says of mailboxes that it does not have.
-const saysNoMore = ({ code, enhanced }: Reply): boolean =>
-  enhanced === '' && (code === 550 || code === 551 || code === 553);

@@ -17,6 +17,8 @@ export const relay = defineCheck({
   settings: z.strictObject({}),
   defaults: { on_fail: 'refuse', on_temperror: 'defer', weight: 0, refuse_at: 'rcpt' },
   lifted: 'by-name',
+  // Elsewhere the mail server decides about relaying.
+  doors: ['gateway'],
   judge({ session, recipient }, _evidence, _settings, site) {
     const { domain } = recipient.mailbox;
     // RFC 5321 4.5.1: <Postmaster> without a domain is always local.

@@ -16,6 +16,8 @@ import type { MessagePort } from '../core/ports.ts';
 export interface Returned {
   /** `other`: it does not say that it is a bounce (a vacation reply, a receipt). */
   readonly kind: 'bounce' | 'other';
+  /** By its form or its author; without, a text that quotes a header may be any automatic reply. */
+  readonly formal: boolean;
   /** It brings back the header of a message. */
   readonly header: boolean;
   /** With Received fields: without them it was taken apart on the way, and shows nothing either way. */
@@ -67,6 +69,7 @@ export async function returnedBy(message: MessagePort, ours: Ours, signal: Abort
   const shown = returned.map((header) => shownBy(header, ours)).find((found) => found !== undefined);
   return {
     kind: bounce ? 'bounce' : 'other',
+    formal: bounce && (report !== undefined || daemon),
     header: returned.length > 0,
     received: returned.some((header) => first(header, 'received') !== undefined),
     ...(shown === undefined ? {} : { ours: shown }),

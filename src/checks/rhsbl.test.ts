@@ -76,7 +76,12 @@ describe('rhsbl', () => {
 
   it('believes exact codes only, and suspends a list that answers nonsense', async () => {
     const suspended: string[] = [];
-    const zones = { suspended: () => undefined, suspend: (zone: string) => void suspended.push(zone) };
+    const zones = {
+      suspended: () => undefined,
+      suspend: (zone: string) => void suspended.push(zone),
+      silent: () => undefined,
+      asking: () => () => undefined,
+    };
     const answer = async (address: string) => {
       const dns = fakeResolver({ 'news.sender.example.dbl.example A': address });
       return codes((await ask(rhsbl, said, { dns, zones }, { zones: [entry({ of: ['sender'] })] })).findings);
@@ -96,7 +101,12 @@ describe('rhsbl', () => {
     );
     assert.deepEqual(codes((await ask(rhsbl, said, { dns }, { zones })).findings), ['temperror temperror']);
     const quiet = fakeResolver({});
-    const health = { suspended: () => 'lists everything', suspend: () => undefined };
+    const health = {
+      suspended: () => 'lists everything',
+      suspend: () => undefined,
+      silent: () => undefined,
+      asking: () => () => undefined,
+    };
     const { findings } = await ask(rhsbl, said, { dns: quiet, zones: health }, { zones });
     assert.deepEqual([codes(findings), quiet.asked], [['none suspended'], []]);
   });

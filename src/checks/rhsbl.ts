@@ -31,8 +31,8 @@ interface NameZone extends ZoneSettings {
 }
 
 interface Evidence {
-  /** The client's confirmed reverse name, where a zone wants it. */
-  readonly reverse?: string;
+  /** The client's confirmed reverse name, where a zone wants it; null where it has none. */
+  readonly reverse?: string | null;
   readonly answers: readonly (ZoneAnswer & { readonly name: string })[];
 }
 
@@ -76,7 +76,7 @@ export const rhsbl = defineCheck({
   idle: ({ zones }) => (zones.length === 0 ? 'no zones are configured' : undefined),
   gather: async (facts, ports, { zones }, signal): Promise<Evidence> => {
     const reverse = zones.some(({ of }) => of.includes('reverse'))
-      ? confirmedNames(await iprev(ports.dns, facts.session.client.address, signal))[0]
+      ? (confirmedNames(await iprev(ports.dns, facts.session.client.address, signal))[0] ?? null)
       : undefined;
     // A sender's domain is often the HELO name's too: one question for both, whichever tables want it.
     const questions = new Map<string, { readonly name: string; readonly entries: NameZone[] }>();
@@ -95,6 +95,17 @@ export const rhsbl = defineCheck({
       })),
     );
     return { ...(reverse === undefined ? {} : { reverse }), answers };
+  },
+  again: (evidence, facts, { zones }) => {
+    const { reverse, answers } = evidence;
+    // Without a list that wanted it the client's name was not looked up.
+    const unnamed = reverse === undefined && zones.some(({ of }) => of.includes('reverse'));
+    const all = zones.every((entry) =>
+      namesFor(entry, facts, reverse).every(({ name }) =>
+        answers.some((answer) => answer.name === name && answer.zone === shownName(entry)),
+      ),
+    );
+    return { evidence, unasked: unnamed || !all };
   },
   judge: (facts, { reverse, answers }, { zones, refuse_at_weight }): readonly Finding[] => {
     const said = zones.map((entry) => {
@@ -146,9 +157,9 @@ const MAX_SHOWN_NAME = 80;
 function namesFor(
   entry: NameZone,
   { session, transaction }: FactsAt<'mail'>,
-  reverse: string | undefined,
+  reverse: string | null | undefined,
 ): readonly { readonly role: Role; readonly name: string }[] {
-  const said: Readonly<Record<Role, string | undefined>> = {
+  const said: Readonly<Record<Role, string | null | undefined>> = {
     sender: transaction.reversePath?.domain,
     helo: session.helo?.name,
     reverse,

@@ -48,7 +48,9 @@ describe('rspamd', () => {
         ['fail', code, '5.7.1', 554],
       );
       assert.equal(actionOf(code), by);
-      assert.deepEqual(finding.spam, { isSpam, score, required: 6, tests: ['A'] });
+      // What is spam at a score is not told to filters with a bound above it.
+      const required = isSpam ? Math.min(6, score) : 6;
+      assert.deepEqual(finding.spam, { isSpam, score, required, tests: ['A'] });
     });
   }
 
@@ -56,6 +58,12 @@ describe('rspamd', () => {
     const finding = await judged({});
     assert.deepEqual([finding.result, finding.code, finding.spam?.isSpam], ['pass', 'ham', false]);
     assert.equal(finding.text, 'rspamd scores it 0.12 (spam from 6)');
+  });
+
+  it('that does not say where spam begins is quoted', async () => {
+    const { text, spam } = await judged({ action: 'add header', score: 6, required: 15 });
+    assert.equal(text, 'rspamd says "add header" (score 6)');
+    assert.deepEqual([spam?.isSpam, spam?.score, spam?.required], [true, 6, 6]);
   });
 
   it('what its rules let it skip is not judged, unless they had an action for it', async () => {

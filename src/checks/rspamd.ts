@@ -78,8 +78,14 @@ export const rspamd = defineCheck({
       return [{ result: 'none', code: 'skipped', text: 'rspamd did not look at it' }];
     const code = action === 'reject' && score >= certain_score ? 'certain' : CODES[action];
     const says = answer.message === undefined ? '' : `, and says: ${answer.message.replace(/[.\s]+$/, '')}`;
-    const text = `rspamd scores it ${rounded(score)} (spam from ${rounded(required)})${says}`;
-    const spam = { isSpam: SPAM.has(code), score, required, tests: symbols };
+    const isSpam = SPAM.has(code);
+    // Old versions (3.4) do not say where spam begins, and rules may have an action of their own: no bound is above what it takes for spam.
+    const told =
+      isSpam && score < required
+        ? `rspamd says "${action}" (score ${rounded(score)})`
+        : `rspamd scores it ${rounded(score)} (spam from ${rounded(required)})`;
+    const text = `${told}${says}`;
+    const spam = { isSpam, score, required: isSpam ? Math.min(score, required) : required, tests: symbols };
     if (code === 'ham') return [{ result: 'pass', code, text, spam }];
     return [{ result: 'fail', code, text, enhanced: '5.7.1', replyCode: 554, spam }];
   },

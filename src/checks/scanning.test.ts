@@ -4,7 +4,7 @@ import { ask } from '../../test/fakes/ask.ts';
 import { checkSchema } from '../config/checks.ts';
 import type { AnyCheck } from '../core/check.ts';
 import type { ScanFailure, Scanner, ScannersPort, ScanQuestion } from '../core/scanners.ts';
-import { lifts } from '../core/exemption.ts';
+import { hearingOf, type Exemption } from '../core/exemption.ts';
 import { site } from '../../test/fakes/ask.ts';
 import { clamav } from './clamav.ts';
 import { rspamd } from './rspamd.ts';
@@ -74,6 +74,9 @@ for (const check of CHECKS) {
           [[result, code]],
         );
         assert.match(findings[0]!.text, text);
+        // What a scanner says of itself is for the operator.
+        if (result === 'temperror')
+          assert.match(findings[0]?.shownText ?? '', /^the \w+ scanner (?:is busy|gave no verdict)$/);
       });
     }
 
@@ -152,9 +155,17 @@ for (const check of CHECKS) {
 }
 
 it('viruses are lifted by name only, spam by any exemption', () => {
-  const all = { exemptions: [{ reason: 'x', source: 'x', lifts: 'all' as const }], refusalsAreTags: false };
-  assert.deepEqual(
-    CHECKS.map((check) => lifts(all, check)),
-    [false, true, true],
-  );
+  const heard = (of: Partial<Exemption>) =>
+    CHECKS.map((check) =>
+      hearingOf(
+        {
+          exemptions: [{ reason: 'x', source: 'x', lifts: 'all', about: 'client', ...of }],
+          refusalsAreTags: false,
+        },
+        check,
+      ),
+    );
+  assert.deepEqual(heard({}), ['full', 'none', 'none']);
+  assert.deepEqual(heard({ about: 'envelope' }), ['full', 'tags', 'tags']);
+  assert.deepEqual(heard({ about: 'envelope', lifts: ['clamav'] }), ['none', 'full', 'full']);
 });

@@ -116,12 +116,15 @@ export function unscanned(scanner: string, answer: Unscanned, sizeOctets: number
           result: 'temperror',
           code: 'busy',
           text: `${scanner} is busy: ${answer.reason}`,
+          shownText: `${scanner} is busy`,
           enhanced: '5.3.2',
         },
       ];
     case 'failed': {
-      const text = `${scanner} gave no verdict: ${answer.reason.replace(/[^\x20-\x7e]+/g, '?').slice(0, 200)}`;
-      return [{ result: 'temperror', code: 'temperror', text, enhanced: '5.3.0' }];
+      // The reason names paths and addresses of the inside: no stranger's business.
+      const shownText = `${scanner} gave no verdict`;
+      const text = `${shownText}: ${answer.reason.replace(/[^\x20-\x7e]+/g, '?').slice(0, 200)}`;
+      return [{ result: 'temperror', code: 'temperror', text, shownText, enhanced: '5.3.0' }];
     }
     default:
       return answer satisfies never;

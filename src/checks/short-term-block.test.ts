@@ -18,8 +18,9 @@ const CONVICTED: Block = {
   endsMs: Date.UTC(2026, 10, 21, 8, 29, 1),
 };
 
-const portsOf = (found: Block | undefined): Partial<Ports> => ({
+const portsOf = (found: Block | undefined, good = 0): Partial<Ports> => ({
   blocks: { covering: () => found, convict: () => assert.fail('a check convicts nobody') },
+  standing: { of: () => ({ good, bad: 1 }), note: () => assert.fail('a check notes nothing') },
 });
 
 describe('short-term-block', () => {
@@ -34,7 +35,7 @@ describe('short-term-block', () => {
       site,
       NO_CLUES,
     );
-    assert.deepEqual(gathered, CONVICTED);
+    assert.deepEqual(gathered, { ...CONVICTED, delivered: false });
   });
 
   const cases: [what: string, changes: Partial<Block>, text: string][] = [
@@ -61,25 +62,48 @@ describe('short-term-block', () => {
     ],
   ];
   for (const [what, changes, text] of cases) {
-    it(`refuses ${what}`, async () => {
+    it(`says of ${what}`, async () => {
       const { findings } = await ask(shortTermBlock, {}, portsOf({ ...CONVICTED, ...changes }));
       assert.deepEqual(findings, [
-        { result: 'fail', code: 'blocked', text, enhanced: '5.7.1', replyCode: 554 },
+        {
+          result: 'fail',
+          code: changes.by === 'operator' ? 'listed' : 'doubtful',
+          text,
+          enhanced: '5.7.1',
+          replyCode: 554,
+        },
       ]);
     });
   }
 
+  const operators = { by: 'operator', evidence: '' };
+  const codes: [what: string, changes: Partial<Block>, good: number, code: string][] = [
+    ['its first conviction', {}, 0, 'doubtful'],
+    ['its second one', { convictions: 2 }, 0, 'listed'],
+    ['one more, with a good message in living memory', { convictions: 3 }, 0.5, 'doubtful'],
+    ['one more, with none', { convictions: 3 }, 0.49, 'listed'],
+    ['what the operator wants, whoever it is', operators, 50, 'listed'],
+    ['what he wants of one that was convicted before', { ...operators, convictions: 1 }, 0, 'listed'],
+  ];
+  for (const [what, changes, good, code] of codes)
+    it(`${what}: ${code}`, async () => {
+      const { findings } = await ask(shortTermBlock, {}, portsOf({ ...CONVICTED, ...changes }, good));
+      assert.equal(findings[0]!.code, code);
+    });
+
   it('waits for a store that is elsewhere', async () => {
     const blocks = { ...portsOf(undefined).blocks!, covering: async () => CONVICTED };
-    const { findings } = await ask(shortTermBlock, {}, { blocks });
-    assert.equal(findings[0]!.code, 'blocked');
+    const standing = { ...portsOf(undefined).standing!, of: async () => ({ good: 1, bad: 0 }) };
+    const { findings } = await ask(shortTermBlock, {}, { blocks, standing });
+    assert.equal(findings[0]!.code, 'doubtful');
   });
 
   it('judges any entry, in a text that a reply line holds', () => {
     const settings = checkSchema(shortTermBlock).parse({}) as CommonSettings;
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 2000 }), fc.double(), (reason, endsMs) => {
-        const [finding] = shortTermBlock.judge(factsOf({}), { ...CONVICTED, reason, endsMs }, settings, site);
+        const evidence = { ...CONVICTED, reason, endsMs, delivered: false };
+        const [finding] = shortTermBlock.judge(factsOf({}), evidence, settings, site);
         assert.match(finding!.text, /^[\x20-\x7e]{1,300}$/);
       }),
     );
@@ -88,6 +112,7 @@ describe('short-term-block', () => {
   it('keeps its refusal until RCPT, where postmaster can still be reached', () => {
     const { on_fail, refuse_at } = shortTermBlock.defaults;
     assert.deepEqual([on_fail, refuse_at, shortTermBlock.lifted], ['refuse', 'rcpt', 'by-any']);
+    assert.deepEqual(shortTermBlock.defaults.actions, { doubtful: 'defer' });
   });
 
   it('wants the longest block to be no shorter than the first', () => {

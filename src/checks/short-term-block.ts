@@ -1,11 +1,18 @@
 import { z } from 'zod';
+import { after } from '../core/after.ts';
 import { defineCheck } from '../core/check.ts';
-import type { Block } from '../core/ports.ts';
+import type { Block, Soon } from '../core/ports.ts';
 import { count, duration } from '../core/settings.ts';
+import { clientNetwork } from '../core/site.ts';
+import { hasDelivered } from '../core/standing.ts';
+
+/** The entry in force, and whether the client has brought good mail in living memory. */
+type Evidence = (Block & { readonly delivered: boolean }) | null;
 
 /**
  * C2: who was convicted by a late, dear check pays for it at the cheap end of the ladder for a while. Its settings say how charges
- * turn into blocks; the engine brings them when a session has ended (M8, C3, E9, E10).
+ * turn into blocks; the engine brings them when a session has ended (M8, C3, E9, E10). One message through a provider is enough for a
+ * first conviction, and the next message is another customer's: there it defers, and no mail is lost.
  */
 export const shortTermBlock = defineCheck({
   name: 'short-term-block',
@@ -14,7 +21,9 @@ export const shortTermBlock = defineCheck({
   cost: 'store',
   codes: {
     free: 'no block in force covers the client',
-    blocked: 'a block in force covers the client',
+    listed:
+      'a block in force covers the client, by the operator or for repeated offences of one that never brought a good message',
+    doubtful: 'a block in force covers the client, but it is its first one, or it has brought good messages',
   },
   settings: z
     .strictObject({
@@ -34,26 +43,40 @@ export const shortTermBlock = defineCheck({
       message: 'wants to be at least as long as `first`',
       path: ['longest'],
     }),
-  defaults: { on_fail: 'refuse', on_temperror: 'go-on', weight: 5, refuse_at: 'rcpt' },
+  defaults: {
+    on_fail: 'refuse',
+    on_temperror: 'go-on',
+    weight: 5,
+    refuse_at: 'rcpt',
+    actions: { doubtful: 'defer' },
+  },
   lifted: 'by-any',
-  gather: ({ session }, { blocks }) => evidenceOf(blocks.covering(session.client.address)),
-  judge({ session }, block: Block | null) {
+  // A block holds for whoever has a session open as well.
+  anew: true,
+  gather({ session }, { blocks, standing }, _settings, _signal, site): Soon<Evidence> {
+    const { address } = session.client;
+    return after(blocks.covering(address), (block): Soon<Evidence> => {
+      if (block === undefined) return null;
+      return after(standing.of(clientNetwork(site, address)), (of) => ({
+        ...block,
+        delivered: hasDelivered(of),
+      }));
+    });
+  },
+  judge({ session }, block: Evidence) {
     const { address } = session.client;
     if (block === null) return [{ result: 'pass', code: 'free', text: `${address} is not blocked` }];
     const whom = block.network === address ? address : `${address} (in ${plain(block.network)})`;
-    const by = block.evidence === '' ? 'by the operator ' : '';
-    const evidence = block.evidence === '' ? '' : ` (id ${plain(block.evidence)})`;
+    const isOperators = block.evidence === '';
+    const by = isOperators ? 'by the operator ' : '';
+    const evidence = isOperators ? '' : ` (id ${plain(block.evidence)})`;
     const text = `${whom} is blocked ${by}until ${utc(block.endsMs)}: ${plain(unnamed(block.reason))}${evidence}`;
+    const isDoubtful = !isOperators && (block.convictions <= 1 || block.delivered);
+    const code = isDoubtful ? 'doubtful' : 'listed';
     // RFC 5321 3.1: at the greeting a refusal is a 554, and this one may be given there.
-    return [{ result: 'fail', code: 'blocked', text, enhanced: '5.7.1', replyCode: 554 }];
+    return [{ result: 'fail', code, text, enhanced: '5.7.1', replyCode: 554 }];
   },
 });
-
-function evidenceOf(
-  found: Block | undefined | Promise<Block | undefined>,
-): Block | null | Promise<Block | null> {
-  return found instanceof Promise ? found.then((block) => block ?? null) : (found ?? null);
-}
 
 const LAST_DATE_MS = 8.64e15;
 const MINUTE_MS = 60_000;

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { defineCheck } from '../core/check.ts';
 import { isDomainName } from '../mail/domain.ts';
-import { formatMailbox, mailboxKey } from '../mail/mailbox.ts';
+import { formatMailbox, mailboxKey, type ReversePath } from '../mail/mailbox.ts';
+import { noMailbox } from './refused-recipients.ts';
 
 // Addresses that were never given to anybody, or have been dead for years; nobody has more than some thousand.
 const MAX_ADDRESSES = 10_000;
@@ -28,7 +29,7 @@ const trap = z
 
 /**
  * E9: nobody has a reason to write to a trap, so whoever does is convicted. It answers as an unknown mailbox does. The null sender is
- * refused as well, but not convicted: spam that forges a trap as its sender makes honest servers bounce to it.
+ * refused as well, but not convicted: spam that forges a trap as its sender makes honest servers bounce to it, or ask whether it exists.
  */
 export const spamTrap = defineCheck({
   name: 'spam-trap',
@@ -39,6 +40,7 @@ export const spamTrap = defineCheck({
     'no-trap': 'the recipient is no trap',
     trap: 'the recipient is a trap',
     bounce: 'the recipient is a trap, and the sender is the null sender: an honest server may do that',
+    verification: 'the recipient is a trap, and the sender is one that servers verify addresses with',
   },
   settings: z.strictObject({
     addresses: z.array(trap).max(MAX_ADDRESSES).prefault([]).meta({
@@ -57,11 +59,19 @@ export const spamTrap = defineCheck({
     const traps = setOf(addresses);
     if (!traps.has(mailboxKey(mailbox)) && !traps.has(`@${mailbox.domain}`))
       return [{ result: 'pass', code: 'no-trap', text: `${name} is no trap` }];
-    const code = transaction.reversePath === null ? 'bounce' : 'trap';
-    const text = `${name} is no mailbox here`;
-    return [{ result: 'fail', code, text, enhanced: '5.1.1', shownAs: 'recipient-list' }];
+    const code = codeFor(transaction.reversePath);
+    return [{ result: 'fail', code, text: `${name} is no mailbox here`, ...noMailbox(mailbox) }];
   },
 });
+
+// Postfix asks with `double-bounce`, where wanted with a suffix that changes (ADDRESS_VERIFICATION_README); Exim and others may ask
+// as postmaster, and some servers bounce as their mailer-daemon.
+const VERIFIERS = /^(?:double-bounce[a-z0-9]{0,32}|postmaster|mailer-daemon)$/i;
+
+function codeFor(sender: ReversePath): 'bounce' | 'verification' | 'trap' {
+  if (sender === null) return 'bounce';
+  return VERIFIERS.test(sender.local) ? 'verification' : 'trap';
+}
 
 // The settings are the same array for as long as a configuration is in force.
 const sets = new WeakMap<readonly string[], ReadonlySet<string>>();

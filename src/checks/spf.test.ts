@@ -88,8 +88,8 @@ describe('spf', () => {
       const dns = fakeResolver({}, { 'a.example TXT': trouble });
       const { findings } = await ask(spf, { from, helo: 'h.example' }, { dns });
       assert.deepEqual(
-        findings.map((f) => [f.result, f.code, f.enhanced]),
-        [['temperror', 'temperror', '5.7.24']],
+        findings.map((f) => [f.result, f.code, f.enhanced, f.replyCode]),
+        [['temperror', 'temperror', '5.7.24', 451]],
       );
     });
   }

@@ -129,7 +129,9 @@ function findingOf(client: string, judged: SpfOutcome, forwarders: readonly Netw
         result: 'temperror',
         code: 'temperror',
         text: `the SPF record of ${domain} could not be looked up${why}`,
+        // RFC 7208 8.6: 451; RFC 7372 3.2 has X.7.24 in the place of its 4.4.3.
         enhanced: '5.7.24',
+        replyCode: 451,
       };
     default:
       return result satisfies never;

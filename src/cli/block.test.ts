@@ -8,7 +8,8 @@ import { site } from '../../test/fakes/ask.ts';
 import { onEnd, type Cleanup } from '../../test/program.ts';
 import { tempDir } from '../../test/tempdir.ts';
 import { openStore } from '../adapters/store/sqlite.ts';
-import { blockAddCommand, blockListCommand, blockRemoveCommand } from './block.ts';
+import { BOUNCED_GUESSES, GUESSES, REACHED, STRIKES } from '../core/charges.ts';
+import { blockAddCommand, blockListCommand, blockRemoveCommand, blockShowCommand } from './block.ts';
 import { CommandError } from './exit.ts';
 
 const MAIN = join(import.meta.dirname, 'main.ts');
@@ -18,17 +19,18 @@ const TIMES = { firstMs: HOUR, factor: 4, longestMs: 7 * 24 * HOUR, forgottenMs:
 /** The store of a gate that runs, and what a command says beside it. */
 async function gate(cleanup: Cleanup) {
   const dataDir = await tempDir(cleanup);
-  const { blocks, ...store } = await running(cleanup, dataDir);
+  const { blocks, rates, standing, ...store } = await running(cleanup, dataDir);
   const out: string[] = [];
   const write = (text: string) => void out.push(text);
   const said = () => out.splice(0).join('');
-  return { where: { dataDir, site }, blocks, commit: store.commit, write, said };
+  return { where: { dataDir, site }, blocks, rates, standing, commit: store.commit, write, said };
 }
 
 async function running(cleanup: Cleanup, dataDir: string) {
   const store = openStore(join(dataDir, 'store.sqlite'));
   onEnd(cleanup, () => store.close());
-  return { blocks: store.blocks, commit: () => store.commit() };
+  const { blocks, rates, standing } = store;
+  return { blocks, rates, standing, commit: () => store.commit() };
 }
 
 const convicted = (network: string, reason = `${network} did it`) => ({
@@ -110,15 +112,49 @@ describe('postern block', () => {
     assert.match(said(), /\nNote: `networks` and `relays`/);
   });
 
+  it('forgives a client what its network is remembered for, and shows it before', async (t) => {
+    const { where, rates, standing, commit, write, said } = await gate(t);
+    const wide = { ...where, site: { ...site, clientPrefix: { v4: 24, v6: 56 } } };
+    rates.add(STRIKES, '192.0.2.7', HOUR);
+    for (const key of ['192.0.2.7', '192.0.2.0/24', '2001:db8:1:2::/64', '2001:db8:1::/56'])
+      rates.add(GUESSES, key, HOUR);
+    rates.add(REACHED, '192.0.2.0/24', HOUR);
+    rates.add(BOUNCED_GUESSES, '192.0.2.0/24', HOUR);
+    standing.note('192.0.2.0/24', 'bad');
+    commit();
+    assert.equal(await blockShowCommand(wide, '192.0.2.7', write), 0);
+    assert.deepEqual(said().trimEnd().split('\n'), [
+      '192.0.2.7 is not blocked',
+      '  standing   bad: 0.0 good deliveries, 1.0 charges (192.0.2.0/24)',
+      '  strikes    1 (192.0.2.7)',
+      '  guesses    1 recipients lately that do not exist (192.0.2.7)',
+      '  guesses    1 recipients lately that do not exist (192.0.2.0/24)',
+      '             1 recipients got their mail meanwhile (192.0.2.0/24)',
+      '  bounces    to 1 recipients lately that do not exist (192.0.2.0/24)',
+    ]);
+    for (const address of ['192.0.2.7', '2001:db8:1:2::5']) {
+      assert.equal(await blockRemoveCommand(wide, address, write), 0);
+      assert.equal(await blockRemoveCommand(wide, address, write), 1);
+      said();
+      assert.equal(await blockShowCommand(wide, address, write), 1);
+      assert.equal(said(), `${address} is not blocked\n`);
+    }
+  });
+
   it('removes an entry, and names those that cover it still', async (t) => {
-    const { where, blocks, commit, write, said } = await gate(t);
+    const { where, blocks, rates, commit, write, said } = await gate(t);
     blocks.convict(convicted('192.0.2.7'));
     commit();
     assert.equal(await blockRemoveCommand(where, '192.0.2.7/32', write), 0);
-    assert.equal(said(), '192.0.2.7 is no longer blocked, and its convictions are forgotten\n');
+    assert.equal(said(), '192.0.2.7 is no longer blocked, and all that was held against it is forgotten\n');
     assert.equal(blocks.covering('192.0.2.7'), undefined);
     assert.equal(await blockRemoveCommand(where, '192.0.2.7', write), 1);
-    assert.equal(said(), 'There is no entry for 192.0.2.7\n');
+    assert.equal(said(), 'There is no entry for 192.0.2.7, and nothing is held against it\n');
+    rates.add(GUESSES, '192.0.2.70', HOUR);
+    commit();
+    assert.equal(await blockRemoveCommand(where, '192.0.2.0/24', write), 0);
+    assert.equal(said(), 'There is no entry for 192.0.2.0/24; what was held against it is forgotten\n');
+    assert.equal(rates.count(GUESSES, '192.0.2.70'), 0);
     await blockAddCommand(where, { network: '192.0.2.0/24', for: '1d', reason: 'all of it' }, write);
     said();
     assert.equal(await blockRemoveCommand(where, '192.0.2.7', write), 1);

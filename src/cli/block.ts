@@ -1,15 +1,17 @@
 /**
- * `postern block list|add|remove`: the short-term block list (C2), also while the gate runs: it sees what is written here at its next
- * look-up. Exit codes: 0 done, 1 nothing found or removed, 64 bad use, 66 no store yet. Reasons quote what clients once sent.
+ * `postern block list|show|add|remove`: the short-term block list (C2) and what else is held against a client, also while the gate
+ * runs: it sees what is written here at its next look-up. Exit codes: 0 done, 1 nothing found or removed, 64 bad use, 66 no store yet. Reasons quote what clients once sent.
  */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import type { Blocks } from '../adapters/store/blocks.ts';
-import { openStore } from '../adapters/store/sqlite.ts';
+import { jsonText } from '../adapters/harmless.ts';
+import type { State } from '../adapters/store/sqlite.ts';
 import type { Config } from '../config/config.ts';
+import { BOUNCED_GUESSES, convictedNetwork, GUESSES, REACHED, STRIKES } from '../core/charges.ts';
 import type { Block } from '../core/ports.ts';
-import { formatNetwork, parseNetwork, type Network } from '../mail/ip.ts';
-import { CommandError, EX_NOINPUT } from './exit.ts';
+import { clientNetwork } from '../core/site.ts';
+import { standingKind } from '../core/standing.ts';
+import { formatIp, formatNetwork, parseNetwork, type Network } from '../mail/ip.ts';
+import { CommandError } from './exit.ts';
+import { withStore } from './store.ts';
 import { formatTable } from './table.ts';
 import { formatTime } from './times.ts';
 
@@ -35,10 +37,10 @@ export async function blockListCommand(
   if (!/^\d{1,7}$/.test(limit) || Number(limit) < 1 || Number(limit) > MAX_ROWS)
     throw new CommandError(`--limit "${limit}" is no count; it wants 1 to ${MAX_ROWS}`);
   const of = network === undefined ? {} : { network: textOf(networkOf(network)) };
-  const found = withBlocks(where, 'read', (blocks) =>
+  const found = withStore(where, 'read', ({ blocks }) =>
     blocks.list({ ...of, ended: all, limit: Number(limit) }),
   );
-  if (json) for (const block of found) write(`${JSON.stringify(block)}\n`);
+  if (json) for (const block of found) write(`${jsonText(block)}\n`);
   else write(found.length === 0 ? 'Nothing is blocked.\n' : formatBlocks(found, Date.now()));
   return found.length === 0 ? 1 : 0;
 }
@@ -61,7 +63,7 @@ export async function blockAddCommand(where: Where, options: AddOptions, write =
     throw new CommandError('--reason is missing: those who are refused read it, and so will you in a month');
   if (reason.length > MAX_REASON) throw new CommandError(`--reason is longer than ${MAX_REASON} characters`);
   const endsMs = Date.now() + lastingMs(options.for);
-  const block = withBlocks(where, 'write', (blocks) =>
+  const block = withStore(where, 'write', ({ blocks }) =>
     blocks.add({ network: textOf(network), reason, endsMs, by: 'operator' }),
   );
   write(`${block.network} is blocked until ${formatTime(block.endsMs)}\n`);
@@ -72,19 +74,65 @@ export async function blockAddCommand(where: Where, options: AddOptions, write =
   return 0;
 }
 
+/** Lets it in again: what made the entry would make the next one, or turn the client away without one. */
 export async function blockRemoveCommand(where: Where, network: string, write = toStdout): Promise<number> {
-  const text = textOf(networkOf(network));
-  const around = withBlocks(where, 'write', (blocks) =>
-    blocks.remove(text) ? undefined : blocks.list({ network: text }),
-  );
-  if (around === undefined) {
-    write(`${text} is no longer blocked, and its convictions are forgotten\n`);
-    return 0;
-  }
-  write(`There is no entry for ${text}\n`);
+  const of = networkOf(network);
+  const text = textOf(of);
+  const [removed, forgiven, around] = withStore(where, 'write', (store) => [
+    store.blocks.remove(text),
+    store.forgive(of, keysOf(where, of)),
+    store.blocks.list({ network: text }),
+  ]);
+  if (removed) write(`${text} is no longer blocked, and all that was held against it is forgotten\n`);
+  else if (forgiven) write(`There is no entry for ${text}; what was held against it is forgotten\n`);
+  else write(`There is no entry for ${text}, and nothing is held against it\n`);
   // Who wants one address let in has to know of the entry that covers it.
   if (around.length > 0) write(`These entries overlap it:\n${formatBlocks(around, Date.now())}`);
-  return 1;
+  return removed || forgiven ? 0 : 1;
+}
+
+/** What is known of one client, its network's included: exit code 1 where that is nothing. */
+export async function blockShowCommand(where: Where, address: string, write = toStdout): Promise<number> {
+  const of = networkOf(address);
+  const client = formatIp(of.base);
+  if (textOf(of) !== client) throw new CommandError(`${address} is a network; \`show\` wants an address`);
+  const { lines, block } = withStore(where, 'read', (store) => ({
+    lines: heldLines(store, where, client),
+    block: store.blocks.covering(client),
+  }));
+  if (block !== undefined) write(`${formatBlocks([block], Date.now())}\n`);
+  else write(`${client} is not blocked\n`);
+  if (lines.length > 0) write(lines.map((line) => `  ${line}\n`).join(''));
+  return block === undefined && lines.length === 0 ? 1 : 0;
+}
+
+function heldLines({ standing, rates }: State, { site }: Where, client: string): string[] {
+  const known = clientNetwork(site, client);
+  const own = convictedNetwork(site, client);
+  const lines: string[] = [];
+  const its = standing.of(known);
+  if (its.good > 0 || its.bad > 0)
+    lines.push(
+      `standing   ${standingKind(its)}: ${its.good.toFixed(1)} good deliveries, ${its.bad.toFixed(1)} charges (${known})`,
+    );
+  const count = (space: string, key: string, text: string) => {
+    const n = rates.count(space, key);
+    if (n > 0) lines.push(`${text.replace('#', String(n))} (${key})`);
+  };
+  count(STRIKES, own, 'strikes    #');
+  for (const key of new Set([own, known])) {
+    count(GUESSES, key, 'guesses    # recipients lately that do not exist');
+    count(REACHED, key, '           # recipients got their mail meanwhile');
+  }
+  count(BOUNCED_GUESSES, known, 'bounces    to # recipients lately that do not exist');
+  return lines;
+}
+
+/** By what its conduct is remembered, where it is one client. */
+function keysOf({ site }: Where, network: Network): readonly string[] {
+  const address = formatIp(network.base);
+  const own = convictedNetwork(site, address);
+  return [address, own].includes(textOf(network)) ? [own, clientNetwork(site, address)] : [];
 }
 
 /** Newest first, as the store lists them. */
@@ -142,33 +190,4 @@ function textOf(network: Network): string {
   const text = formatNetwork(network);
   const whole = network.base.family === 4 ? '/32' : '/128';
   return text.endsWith(whole) ? text.slice(0, -whole.length) : text;
-}
-
-// A gate holds the file for milliseconds; an operator can wait for that.
-const WAIT_MS = 5000;
-
-/** A command does not make the store: it would belong to whoever ran the command, and not to the gate. */
-function withBlocks<T>({ dataDir }: Where, to: 'read' | 'write', use: (blocks: Blocks) => T): T {
-  const file = join(dataDir, 'store.sqlite');
-  if (!existsSync(file))
-    throw new CommandError(
-      `${file}: there is no store yet; has the gate run with this data_dir?`,
-      EX_NOINPUT,
-    );
-  let store: ReturnType<typeof openStore>;
-  try {
-    store = openStore(file, { waitMs: WAIT_MS, readOnly: to === 'read' });
-  } catch (error) {
-    throw new CommandError(error instanceof Error ? error.message : String(error), EX_NOINPUT);
-  }
-  try {
-    const used = use(store.blocks);
-    // Throws where it cannot be written: closing would keep that to itself.
-    store.commit();
-    return used;
-  } catch (error) {
-    throw new CommandError(`${file}: ${error instanceof Error ? error.message : String(error)}`, EX_NOINPUT);
-  } finally {
-    store.close();
-  }
 }

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { onEnd, type Cleanup } from '../../test/program.ts';
 import { tempDir } from '../../test/tempdir.ts';
 import { ZoneServer } from '../adapters/dns/zone-server.ts';
+import { openClassifier } from '../adapters/classifier/sqlite.ts';
 import { LADDER } from '../checks/ladder.ts';
 import { checkConfigCommand } from './check-config.ts';
 import type { Explained } from './explain.ts';
@@ -47,8 +48,9 @@ async function resolver(cleanup: Cleanup, alive = true): Promise<string> {
   return `[dns]\nservers = ["127.0.0.1:${server.port}"]\ntimeout = "500ms"\n`;
 }
 
+/** Without the line that they blame. */
 const notes = ({ out }: Said): string[] =>
-  [...out.matchAll(/^ {2}note: (.*)$/gm)].map(([, note]) => note ?? '');
+  [...out.matchAll(/^ {2}note: (?:postern\.toml:\d+: )?(.*)$/gm)].map(([, note]) => note ?? '');
 
 describe('postern check-config', () => {
   it('says what a good file comes to, and what is idle', async (t) => {
@@ -57,6 +59,17 @@ describe('postern check-config', () => {
     assert.match(said.out, /listens on \[::1\]:0\n/);
     assert.match(said.out, /note: dnsbl is on but does nothing: no zones/);
     assert.equal(said.err, '');
+  });
+
+  it('counts the checks that run, and those that are on but cannot', async (t) => {
+    const given = { tables: await resolver(t) };
+    const { out } = await say(t, given);
+    const [, running, unable] = / (\d+) checks run, (\d+) more are on but cannot, /.exec(out) ?? [];
+    const json = await say(t, given, { explain: true, json: true });
+    const { checks } = JSON.parse(json.out) as { checks: { state: string }[] };
+    const counted = (state: string) => checks.filter((check) => check.state === state).length;
+    assert.deepEqual([Number(running), Number(unable)], [counted('on'), counted('cannot run')]);
+    assert.ok(counted('cannot run') > 0);
   });
 
   it('says all that is wrong, as JSON too', async (t) => {
@@ -79,7 +92,7 @@ describe('postern check-config', () => {
 });
 
 describe('what check-config warns of', () => {
-  const quiet = /no certificate|is on but does nothing/;
+  const quiet = /no certificate|is on but does nothing|has no \{user\}/;
   const warned = (said: Said) => notes(said).filter((note) => !quiet.test(note));
 
   it('nothing, where all is there', async (t) => {
@@ -88,6 +101,42 @@ describe('what check-config warns of', () => {
     for (const backend of ['maildir:mail/{user}', 'maildir:mail/one', 'maildir:new/one'])
       assert.deepEqual(warned(await say(t, { dir, backend })), [], backend);
     assert.deepEqual((await readdir(dir)).sort(), ['mail', 'postern.toml'], 'it made something');
+  });
+
+  it('a scanner whose socket is not there', async (t) => {
+    const dir = await tempDir(t);
+    await writeFile(join(dir, 'there'), '');
+    const tables = (socket: string, more = '') =>
+      `[checks.clamav]\naddress = "${dir}/${socket}"\n${more}\n[checks.rspamd]\naddress = "127.0.0.1:1"\n`;
+    const [note, ...others] = warned(await say(t, { dir, tables: tables('clamd.ctl') }));
+    assert.match(
+      note ?? '',
+      /^checks\.clamav\.address .*\/clamd\.ctl: there is no such socket; .* mail is deferred$/,
+    );
+    assert.deepEqual(others, []);
+    const goesOn = warned(await say(t, { dir, tables: tables('clamd.ctl', 'on_temperror = "go-on"') }));
+    assert.match(goesOn.join(), /mail goes on unseen$/);
+    assert.deepEqual(warned(await say(t, { dir, tables: tables('there') })), []);
+    assert.deepEqual(warned(await say(t, { dir, tables: tables('clamd.ctl', 'on_fail = "off"') })), []);
+  });
+
+  it('a classifier that has learnt too little, without making or changing its file', async (t) => {
+    const dir = await tempDir(t);
+    const told = async (tables = '') =>
+      notes(await say(t, { dir, tables })).filter((note) => note.startsWith('classifier'));
+    assert.match((await told()).join(), /^classifier is on but does nothing: 0 ham and 0 spam learnt/);
+    assert.deepEqual(await told('[checks.classifier]\non_fail = "off"\n'), []);
+    assert.deepEqual(await readdir(dir), ['postern.toml']);
+    const store = openClassifier(join(dir, 'data', 'classifier.sqlite'));
+    const data = () => readdir(join(dir, 'data'));
+    store.learn('spam', Buffer.from('a'), ['x']);
+    assert.match((await told()).join(), /0 ham and 1 spam learnt, it takes 200 of each/);
+    store.close();
+    const before = await data();
+    assert.match((await told()).join(), /0 ham and 1 spam learnt/);
+    assert.deepEqual(await data(), before);
+    await writeFile(join(dir, 'data', 'classifier.sqlite'), 'no database'.repeat(200));
+    assert.deepEqual(await told(), []);
   });
 
   it('a route for a domain that is not ours', async (t) => {
@@ -115,7 +164,10 @@ describe('what check-config warns of', () => {
       );
       const about = notes({ exit: 0, err: '', ...said }).filter((note) => note.startsWith('route'));
       assert.equal(about.length, fine ? 0 : 1, `${routed} in ${ours}: ${about.join()}`);
-      if (!fine) assert.match(about[0] ?? '', /^route\[1\]: .*not in domains.*add it there$/);
+      if (!fine) {
+        assert.match(about[0] ?? '', /^route\[1\]: .*not in domains.*add it there$/);
+        assert.match(said.out, /note: postern\.toml:9: route\[1\]: /);
+      }
     }
   });
 
@@ -232,6 +284,44 @@ describe('postern check-config --explain', () => {
     );
     assert.match(bound['client-list'] ?? '', /alone/);
     assert.equal(bound['envelope-list'], undefined);
+  });
+
+  it('says what has no place at a door that is open', async (t) => {
+    const dir = await tempDir(t);
+    const services =
+      '[[listen]]\ndoor = "milter"\naddress = "unix:milter.sock"\n[[listen]]\ndoor = "policy"\naddress = "127.0.0.1:8892"\n';
+    const tables = `${await resolver(t)}${services}`;
+    const { checks } = await json(t, { dir, tables });
+    const of = (name: string) => checks.find((c) => c.check === name);
+    assert.deepEqual(of('relay')?.not_at, ['milter', 'policy']);
+    assert.deepEqual(of('recipients')?.not_at, ['policy']);
+    assert.deepEqual(of('dkim')?.not_at, ['policy']);
+    assert.equal(of('helo')?.not_at, undefined);
+    const { out } = await say(t, { dir, tables }, { explain: true });
+    assert.match(
+      out,
+      new RegExp(`listens on .*, unix:${dir}/milter\\.sock \\(milter\\), 127\\.0\\.0\\.1:8892 \\(policy\\)`),
+    );
+    assert.match(out, /^On, but not at the milter door:\n {2}relay, early-talker, pipelining$/m);
+    assert.match(out, /^On, but not at the policy door:\n {2}relay, .*recipients/m);
+  });
+
+  it('says what no door that is open can judge', async (t) => {
+    const dir = await tempDir(t);
+    const file = join(dir, 'postern.toml');
+    await writeFile(
+      file,
+      'host_name = "mx.example.org"\ndomains = ["example.org"]\n[[listen]]\ndoor = "policy"\naddress = "127.0.0.1:8892"\n',
+    );
+    let out = '';
+    const streams = { out: (text: string) => void (out += text), err: () => assert.fail() };
+    await checkConfigCommand({ file, checks: LADDER, explain: true, json: true }, streams);
+    const { checks } = JSON.parse(out) as { checks: Explained[] };
+    const relay = checks.find((c) => c.check === 'relay');
+    assert.deepEqual(
+      [relay?.state, relay?.why],
+      ['cannot run', 'no door is open at which it has anything to judge'],
+    );
   });
 
   it('knows when nobody answers for DNS', async (t) => {

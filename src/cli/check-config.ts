@@ -1,8 +1,13 @@
 /** `postern check-config`: everything that is wrong with the configuration, or what it comes to. Exit codes 0 and 78 (EX_CONFIG). */
+import { join } from 'node:path';
+import { learntIn } from '../adapters/classifier/learnt.ts';
+import { jsonText } from '../adapters/harmless.ts';
 import { painter } from '../adapters/paint.ts';
+import { classifier } from '../checks/classifier.ts';
 import type { Config } from '../config/config.ts';
 import { load } from '../config/load.ts';
 import { formatProblem } from '../config/problems.ts';
+import type { SocketAddress } from '../config/values.ts';
 import type { AnyCheck } from '../core/check.ts';
 import { buildLists } from '../core/lists.ts';
 import { EX_CONFIG } from './exit.ts';
@@ -36,7 +41,7 @@ export async function checkConfigCommand(
 ): Promise<number> {
   const loaded = load(file, checks);
   if ('problems' in loaded) {
-    if (options.json === true) streams.out(`${JSON.stringify({ problems: loaded.problems }, null, 2)}\n`);
+    if (options.json === true) streams.out(`${jsonText({ problems: loaded.problems }, 2)}\n`);
     else for (const problem of loaded.problems) streams.err(`${formatProblem(problem)}\n`);
     return EX_CONFIG;
   }
@@ -48,29 +53,57 @@ export async function checkConfigCommand(
     return EX_CONFIG;
   }
   const warnings = warningsOf(config);
-  if (options.json === true) streams.out(await explainAsJson(config, warnings));
+  if (options.json === true) streams.out(await explainAsJson(config, warnings, untrained(config)));
   else if (options.explain === true) {
-    const table = explainAsTable(config, explain(config, await resolverProblem(config)), painter(streams));
+    const table = explainAsTable(
+      config,
+      explain(config, await resolverProblem(config), untrained(config)),
+      painter(streams),
+    );
     streams.out(`${formatConfig(config, warnings)}\n${table}`);
   } else streams.out(formatConfig(config, [...idleOf(config), ...warnings]));
   return 0;
 }
 
 function formatConfig(config: Config, warnings: readonly string[]): string {
-  const { site, checks, listen, profile } = config;
+  const { site, profile } = config;
   const more = site.domains.length > 5 ? ` and ${site.domains.length - 5} more` : '';
+  const states = explain(config, undefined, untrained(config)).map(({ state }) => state);
+  const running = states.filter((state) => state === 'on').length;
+  const unable = states.filter((state) => state === 'cannot run').length;
   const lines = [
     `${config.file}: good (policy ${config.policy})`,
     `  ${site.hostName} takes mail for ${site.domains.slice(0, 5).join(', ')}${more}`,
-    `  listens on ${listen.map(({ address, port }) => (address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`)).join(', ')}`,
-    `  ${checks.filter((c) => !isOff(c)).length} checks are on, ${config.listEntries.length} list ${config.listEntries.length === 1 ? 'entry' : 'entries'}${profile === undefined ? '' : `, profile ${profile}`}`,
+    `  listens on ${placesOf(config).join(', ')}`,
+    `  ${running} checks run${unable === 0 ? '' : `, ${unable} more are on but cannot`}, ${config.listEntries.length} list ${config.listEntries.length === 1 ? 'entry' : 'entries'}${profile === undefined ? '' : `, profile ${profile}`}`,
     ...warnings.map((warning) => `  note: ${warning}`),
   ];
   return lines.map((line) => `${line}\n`).join('');
 }
 
-function idleOf({ checks }: Config): string[] {
-  return checks
+function placesOf({ listen, services }: Config): string[] {
+  const text = ({ address, port }: SocketAddress) =>
+    address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  return [
+    ...listen.map(text),
+    ...services.map(({ door, at }) => `${'path' in at ? `unix:${at.path}` : text(at)} (${door})`),
+  ];
+}
+
+/** Not among what the gate itself warns of: at its start nothing has been learnt, and that is no trouble. */
+function untrained({ checks, dataDir }: Config): string | undefined {
+  const configured = checks.find(({ check }) => check.name === classifier.name);
+  if (configured === undefined || isOff(configured)) return undefined;
+  const learnt = learntIn(join(dataDir, 'classifier.sqlite'));
+  const wanted = Number(configured.settings['min_messages']);
+  if (learnt === undefined || Math.min(learnt.ham, learnt.spam) >= wanted) return undefined;
+  return `${learnt.ham} ham and ${learnt.spam} spam learnt, it takes ${wanted} of each to judge; see postern learn --help`;
+}
+
+function idleOf(config: Config): string[] {
+  const unlearnt = untrained(config);
+  const idle = config.checks
     .filter((configured) => configured.idle !== undefined && !isOff(configured))
-    .map(({ check, idle }) => `${check.name} is on but does nothing: ${idle}`);
+    .map(({ check, idle: why }) => `${check.name} is on but does nothing: ${why}`);
+  return unlearnt === undefined ? idle : [...idle, `classifier is on but does nothing: ${unlearnt}`];
 }

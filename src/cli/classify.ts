@@ -10,6 +10,7 @@ import type { Config } from '../config/config.ts';
 import { scoreOf } from '../core/classifier.ts';
 import { CommandError, EX_NOINPUT } from './exit.ts';
 import { learntTokens, openStore } from './learn.ts';
+import { inPlainWords } from './plain-words.ts';
 import { formatTable } from './table.ts';
 
 type Where = Pick<Config, 'dataDir' | 'checks'>;
@@ -33,10 +34,7 @@ export async function classifyCommand(
   if (!/^\d{1,4}$/.test(limit) || Number(limit) > MAX_SHOWN)
     throw new CommandError(`--limit "${limit}" is no count; it wants 0 to ${MAX_SHOWN}`);
   const message = await (file === '-' ? buffer(process.stdin) : readFile(file)).catch((error: unknown) => {
-    throw new CommandError(
-      `${file}: cannot be read (${error instanceof Error ? error.message : String(error)})`,
-      EX_NOINPUT,
-    );
+    throw new CommandError(inPlainWords(error, file), EX_NOINPUT);
   });
   const tokens = learntTokens(message);
   const store = openStore(where, 'read');
@@ -44,6 +42,11 @@ export async function classifyCommand(
     const { trained, seen } = store.recall(tokens);
     const { score, telling } = scoreOf(seen, trained);
     const settings = settingsOf(where);
+    if (trained.ham + trained.spam === 0)
+      throw new CommandError(
+        `nothing has been learnt yet; it takes ${settings.min_messages} messages of ham and as many of spam, see postern learn --help`,
+        EX_NOINPUT,
+      );
     const enough = Math.min(trained.ham, trained.spam) >= settings.min_messages;
     const kind = enough ? kindOf(score, settings) : 'untrained';
     const decided = telling
@@ -56,7 +59,8 @@ export async function classifyCommand(
     }
     write(
       `${kind}: score ${score.toFixed(6)} (ham up to ${settings.ham_cutoff}, spam from ${settings.spam_cutoff}); ` +
-        `${trained.ham} ham and ${trained.spam} spam learnt\n`,
+        `${trained.ham} ham and ${trained.spam} spam learnt` +
+        (enough ? '\n' : `, it takes ${settings.min_messages} of each to judge\n`),
     );
     write(`${sizes.tokens} tokens, ${sizes.seen} of them seen before, ${sizes.telling} telling\n`);
     if (decided.length === 0) return EXIT[kind];

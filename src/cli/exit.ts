@@ -2,6 +2,8 @@
 export const EX_USAGE = 64;
 export const EX_NOINPUT = 66;
 export const EX_SOFTWARE = 70;
+/** The gate cannot start: an address, the data folder or a certificate cannot be used. */
+export const EX_OSERR = 71;
 export const EX_CONFIG = 78;
 
 /** The command was used wrongly, or what it needs is not there: a line for the operator, and the exit code. */

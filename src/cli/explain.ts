@@ -1,7 +1,11 @@
 /** `postern check-config --explain`: every check with what it comes to, where that comes from, and which cannot run. */
+import { jsonText } from '../adapters/harmless.ts';
 import type { Paint } from '../adapters/paint.ts';
+import { classifier } from '../checks/classifier.ts';
 import type { CheckConfig, Config } from '../config/config.ts';
 import type { Origin } from '../config/profile.ts';
+import { hasPlaceAt } from '../core/check.ts';
+import type { SessionFacts } from '../core/facts.ts';
 import type { ListEntries, ListEntry } from '../core/lists.ts';
 import type { Action } from '../core/settings.ts';
 import { COSTS } from '../core/stage.ts';
@@ -20,6 +24,8 @@ export interface Explained {
   readonly state: 'on' | 'cannot run' | 'off';
   /** Why it cannot run. */
   readonly why?: string;
+  /** Doors that are open, and at which it has nothing to judge. */
+  readonly not_at?: readonly Door[];
   readonly on_fail: Sourced<Action>;
   /** Of the findings whose action is not `on_fail`. */
   readonly actions: Readonly<Record<string, Sourced<Action>>>;
@@ -28,13 +34,27 @@ export interface Explained {
   readonly refuse_at: Sourced<string>;
 }
 
-/** In the order of the ladder. `noResolver`: why DNS cannot be asked, if it cannot. */
-export function explain(config: Config, noResolver?: string): Explained[] {
+type Door = SessionFacts['door'];
+
+function doorsOf({ listen, services }: Config): readonly Door[] {
+  return [
+    ...new Set<Door>([
+      ...(listen.length > 0 ? ['gateway' as const] : []),
+      ...services.map(({ door }) => door),
+    ]),
+  ];
+}
+
+/** In the order of the ladder. `noResolver`: why DNS cannot be asked, if it cannot; `untrained`: why the classifier judges nothing. */
+export function explain(config: Config, noResolver?: string, untrained?: string): Explained[] {
+  const doors = doorsOf(config);
   const climbed = config.checks.toSorted((a, b) => COSTS.indexOf(a.check.cost) - COSTS.indexOf(b.check.cost));
   return climbed.map((configured) => {
     const { check, settings, origins } = configured;
     const off = isOff(configured);
-    const why = off ? undefined : whyNot(configured, config.listEntries, noResolver);
+    const notAt = off ? [] : doors.filter((door) => !hasPlaceAt(check, door));
+    const nowhere = notAt.length === doors.length && doors.length > 0 ? NOWHERE : undefined;
+    const why = off ? undefined : (nowhere ?? whyNot(configured, config.listEntries, noResolver, untrained));
     const differing = Object.entries(settings.actions).filter(([, action]) => action !== settings.on_fail);
     return {
       check: check.name,
@@ -42,6 +62,7 @@ export function explain(config: Config, noResolver?: string): Explained[] {
       cost: check.cost,
       state: off ? 'off' : why === undefined ? 'on' : 'cannot run',
       ...(why === undefined ? {} : { why }),
+      ...(notAt.length === 0 ? {} : { not_at: notAt }),
       on_fail: { value: settings.on_fail, from: origins.on_fail },
       actions: Object.fromEntries(
         differing.map(([code, value]) => [code, { value, from: origins.actions[code] ?? 'default' }]),
@@ -52,6 +73,8 @@ export function explain(config: Config, noResolver?: string): Explained[] {
     };
   });
 }
+
+const NOWHERE = 'no door is open at which it has anything to judge';
 
 /** A check that is off by default is not switched on by what it would do by default with one of its findings. */
 export function isOff({ check, settings }: CheckConfig): boolean {
@@ -83,15 +106,21 @@ function whyNot(
   { check, idle }: CheckConfig,
   entries: ListEntries,
   noResolver: string | undefined,
+  untrained: string | undefined,
 ): string | undefined {
   if (idle !== undefined) return idle;
+  if (check.name === classifier.name) return untrained;
   const list = LISTS[check.name];
   if (list !== undefined && !entries.some((e) => e.kind === 'block' && list.reads(e)))
     return `no block list entry names ${list.what}`;
   return check.cost === 'dns' || check.cost === 'dns-chain' ? noResolver : undefined;
 }
 
-export async function explainAsJson(config: Config, warnings: readonly string[]): Promise<string> {
+export async function explainAsJson(
+  config: Config,
+  warnings: readonly string[],
+  untrained?: string,
+): Promise<string> {
   const { file, policy, profile, refuseAtSuspicion, refuseAtSuspicionFrom } = config;
   const explained = {
     file,
@@ -101,10 +130,10 @@ export async function explainAsJson(config: Config, warnings: readonly string[])
       value: Number.isFinite(refuseAtSuspicion) ? refuseAtSuspicion : null,
       from: refuseAtSuspicionFrom,
     },
-    checks: explain(config, await resolverProblem(config)),
+    checks: explain(config, await resolverProblem(config), untrained),
     warnings,
   };
-  return `${JSON.stringify(explained, null, 2)}\n`;
+  return `${jsonText(explained, 2)}\n`;
 }
 
 const TITLES = ['check', 'rung', 'stage', 'on_fail', 'on_temperror', 'weight', 'refuse_at'];
@@ -151,6 +180,11 @@ export function explainAsTable(config: Config, checks: readonly Explained[], pai
   );
   if (stuck.size > 0) lines.push('', paint('yellow', 'On, but cannot run:'));
   for (const [why, which] of stuck) lines.push(...wrapped(`${which.map((c) => c.check).join(', ')}: ${why}`));
+  for (const door of ['gateway', 'milter', 'policy'] as const) {
+    const left = checks.filter((c) => c.state === 'on' && c.not_at?.includes(door) === true);
+    if (left.length === 0) continue;
+    lines.push('', `On, but not at the ${door} door:`, ...wrapped(left.map((c) => c.check).join(', ')));
+  }
   const off = checks.filter((c) => c.state === 'off');
   lines.push(
     '',

@@ -1,6 +1,12 @@
 /** A configuration put to work: the policy, the ports and the backends that belong together until the next reload. */
 import type { GatewayListener, GatewaySettings } from '../doors/gateway/world.ts';
-import type { Config } from '../config/config.ts';
+import type { Endpoint } from '../doors/listener.ts';
+import type { MilterSettings } from '../doors/milter/world.ts';
+import type { PolicySettings } from '../doors/policy/world.ts';
+import type { JudgeSettings } from '../doors/session.ts';
+import type { BackendConfig, Config } from '../config/config.ts';
+import { hasPlaceAt } from '../core/check.ts';
+import type { SessionFacts } from '../core/facts.ts';
 import type { Policy } from '../core/policy.ts';
 import type { ClassifierPort, Ports } from '../core/ports.ts';
 import { COSTS } from '../core/stage.ts';
@@ -9,12 +15,14 @@ import { Credentials } from '../adapters/credentials.ts';
 import { ACCEPT_ALL_REMEDY, AcceptAllWatch } from '../adapters/backends/accept-all.ts';
 import { openBackend } from '../adapters/backends/open.ts';
 import { createRouter, type Router } from '../adapters/backends/router.ts';
+import { Archives, type OpenArchives } from '../adapters/archives/archives.ts';
 import { Callout } from '../adapters/callout.ts';
 import { DnsShares } from '../adapters/dns/shares.ts';
 import { DnsResolver } from '../adapters/dns/resolver.ts';
 import { ZoneHealth, type ZoneEvent } from '../adapters/dns/zone-health.ts';
 import { openScanners, type OpenScanners } from '../adapters/scanners/open.ts';
 import { Spools } from '../adapters/spool.ts';
+import { archivesSettingsOf, type AttachmentSettings } from '../checks/attachments.ts';
 import { scannerSettingsOf, type Scanning } from '../checks/scanning.ts';
 import { watchedZones } from '../checks/dns-zones.ts';
 import { convictionsOf } from '../config/convictions.ts';
@@ -29,12 +37,21 @@ export interface InForce {
   readonly config: Config;
   readonly settings: GatewaySettings;
   readonly listeners: readonly GatewayListener[];
+  readonly milter: Service<MilterSettings>;
+  readonly policyService: Service<PolicySettings>;
   readonly zones: ZoneHealth;
   readonly router: Router;
   readonly scanners: OpenScanners;
+  readonly archives: OpenArchives | undefined;
   readonly spools: Spools;
   readonly certificates: Certificates | undefined;
   readonly credentials: Credentials | undefined;
+}
+
+/** A door that serves MTAs. */
+interface Service<S> {
+  readonly settings: S;
+  readonly endpoints: readonly Endpoint[];
 }
 
 export interface Surroundings {
@@ -63,13 +80,13 @@ export function putInForce(
   const shares = new DnsShares(dns);
   const zones = new ZoneHealth({ dns, zones: zonesOf(config), onEvent: around.onZone });
   const acceptAll = acceptAllWatch(config, around);
-  const backendOf = ({ url, ...settings }: Config['backend']) => {
-    const backend = openBackend(url, { ...settings, hostName: site.hostName });
+  const backendOf = ({ url, ...settings }: BackendConfig) => {
+    const backend = openBackend(url, { ...settings, hostName: site.hostName }, around.onTrouble);
     // A Maildir takes what it is given and bounces nothing.
     return url.kind === 'maildir' ? backend : (acceptAll?.watching(backend) ?? backend);
   };
   const router = createRouter(
-    backendOf(config.backend),
+    config.backend === undefined ? undefined : backendOf(config.backend),
     config.routes.map((route) => ({ domains: route.domains, backend: backendOf(route.backend) })),
   );
   const certificates =
@@ -83,18 +100,28 @@ export function putInForce(
     spamassassin: scannerOf(config, 'spamassassin'),
     rspamd: scannerOf(config, 'rspamd'),
   });
-  const settings: GatewaySettings = {
-    policy: policyOf(config),
+  const archives = archivesOf(config);
+  const judging: Omit<JudgeSettings, 'policy'> = {
     ports: {
       ...around.state,
       dns,
-      callout: new Callout({ hostName: site.hostName, dns }),
+      callout: new Callout({
+        hostName: site.hostName,
+        dns,
+        rates: around.state.rates,
+        perServer: calloutsPerServer(config),
+      }),
       lists,
       zones,
       scanners,
+      archives,
       classifier: around.classifier,
     },
     dnsFor: (network) => shares.of(network),
+  };
+  const settings: GatewaySettings = {
+    ...judging,
+    policy: policyOf(config, 'gateway'),
     backendFor: (mailbox) => router.backendFor(mailbox),
     offer: {
       hostName: site.hostName,
@@ -123,9 +150,18 @@ export function putInForce(
     config,
     settings,
     listeners: config.listen.map((l) => ({ ...l, host: l.address })),
+    milter: {
+      settings: { ...judging, policy: policyOf(config, 'milter'), limits },
+      endpoints: endpointsOf(config, 'milter'),
+    },
+    policyService: {
+      settings: { ...judging, policy: policyOf(config, 'policy'), limits },
+      endpoints: endpointsOf(config, 'policy'),
+    },
     zones,
     router,
     scanners,
+    archives,
     spools: new Spools({
       directory: join(config.dataDir, 'spool'),
       memoryBoundOctets: limits.spoolMemoryOctets,
@@ -136,18 +172,28 @@ export function putInForce(
   };
 }
 
-/** In the ladder's order, without what is off or cannot run. */
-export function policyOf(config: Config): Policy {
-  const running = config.checks.filter((configured) => configured.idle === undefined && !isOff(configured));
+function endpointsOf({ services }: Config, door: 'milter' | 'policy'): readonly Endpoint[] {
+  return services.flatMap(({ door: its, at }) =>
+    its !== door ? [] : ['path' in at ? at : { host: at.address, port: at.port }],
+  );
+}
+
+/** In the ladder's order, without what is off, cannot run, or has no place at the door. */
+export function policyOf(config: Config, door: SessionFacts['door'] = 'gateway'): Policy {
+  const running = config.checks.filter(
+    (configured) => configured.idle === undefined && !isOff(configured) && hasPlaceAt(configured.check, door),
+  );
   return {
     site: config.site,
     checks: running.toSorted((a, b) => COSTS.indexOf(a.check.cost) - COSTS.indexOf(b.check.cost)),
     refuseAtSuspicion: config.refuseAtSuspicion,
+    meant: config.meant,
     convictions: convictionsOf(
       running,
       config.listen.map((listener) => listener.proxyProtocolFrom),
     ),
     checksTimeoutMs: config.checksTimeoutMs,
+    recipientTimeoutMs: config.recipientTimeoutMs,
     messageChecksTimeoutMs: config.messageChecksTimeoutMs,
     hash: config.policy,
   };
@@ -175,6 +221,17 @@ function acceptAllWatch(config: Config, around: Surroundings): AcceptAllWatch | 
       ),
     onTrouble: around.onTrouble,
   });
+}
+
+function calloutsPerServer({ checks }: Config): number {
+  return Number(checks.find(({ check }) => check.name === 'callout')?.settings['per_server'] ?? 0);
+}
+
+function archivesOf({ checks, signatures }: Config): OpenArchives | undefined {
+  const settings = checks.find(({ check }) => check.name === 'attachments')?.settings;
+  return settings === undefined
+    ? undefined
+    : new Archives(archivesSettingsOf(settings as unknown as AttachmentSettings), signatures);
 }
 
 function scannerOf({ checks }: Config, name: string) {

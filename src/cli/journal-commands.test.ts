@@ -6,6 +6,7 @@ import { decision } from '../../test/contracts/journal.ts';
 import type { Cleanup } from '../../test/program.ts';
 import { tempDir } from '../../test/tempdir.ts';
 import { openJournal } from '../adapters/journal/sqlite.ts';
+import { replies } from '../core/replies.ts';
 import { logCommand, queryOf } from './log.ts';
 import { formatOctets, statsCommand } from './stats.ts';
 import { readTime } from './times.ts';
@@ -29,6 +30,7 @@ async function written(cleanup: Cleanup) {
   journal.record(
     decision({ id: 'BBBB', atMs: 2000, outcome: 'accepted', sizeOctets: 2048, recipients, steps }),
   );
+  journal.turnedAway(1000, 'emergency', 14);
   await journal.close();
   const out: string[] = [];
   return { config: { dataDir }, out, write: (text: string) => void out.push(text) };
@@ -40,9 +42,78 @@ describe('postern log', () => {
     assert.equal(await logCommand(config, {}, write), 0);
     const lines = out.join('').trimEnd().split('\n');
     assert.equal(lines.length, 3);
-    assert.match(lines[0] ?? '', /^time +id +client +from +to +outcome +decided by +reply$/);
+    assert.match(lines[0] ?? '', /^time +id +client +from +to +outcome +decided by$/);
     assert.match(lines[1] ?? '', /BBBB +192\.0\.2\.7 +ann@example\.net +Bob@example\.org +accepted/);
-    assert.match(lines[2] ?? '', /AAAA .* refused +helo:no-fqdn +550 5\.7\.1$/);
+    assert.match(lines[2] ?? '', /AAAA .* refused 550 +helo:no-fqdn$/);
+  });
+
+  it('keeps a decision to a line of the terminal', async (t) => {
+    const { config, out, write } = await written(t);
+    const journal = openJournal(join(config.dataDir, 'journal.sqlite'));
+    const long = { local: 'x'.repeat(60), domain: `${'y'.repeat(60)}.example` };
+    const [bob] = decision({ id: 'x' }).recipients;
+    journal.record(
+      decision({
+        id: 'K7Q2MX4D',
+        atMs: 3000,
+        client: '2001:db8:1111:2222:3333:4444:5555:6666',
+        transaction: { reversePath: long, parameters: {} },
+        recipients: [{ ...bob!, mailbox: long }, bob!],
+        check: 'recipient-list',
+        code: 'unlisted-for-a-very-long-time',
+      }),
+    );
+    await journal.close();
+    for (const width of [90, 100, 140]) {
+      out.length = 0;
+      await logCommand(config, {}, write, width);
+      const lines = out.join('').trimEnd().split('\n');
+      assert.equal(lines.length, 4);
+      for (const line of lines) assert.ok(line.length <= width, `${line.length} of ${width}: ${line}`);
+      assert.match(lines[1] ?? '', /^\S+ \S+ {2}K7Q2MX4D {2}\S+ +\S+…? +\S+ +refused 550 +\S+…$/);
+    }
+    out.length = 0;
+    await logCommand(config, {}, write, 90);
+    assert.ok(
+      Math.max(
+        ...out
+          .join('')
+          .split('\n')
+          .map((line) => line.length),
+      ) > 80,
+      'cut too short',
+    );
+  });
+
+  it('shows what decided, or how it was tagged', async (t) => {
+    const { config, out, write } = await written(t);
+    const journal = openJournal(join(config.dataDir, 'journal.sqlite'));
+    const [bob] = decision({ id: 'x' }).recipients;
+    const letIn = { ...bob!, reply: replies.recipientOk() };
+    const nobody = { check: undefined, code: undefined };
+    const final = replies.bareNewline('DDDD');
+    journal.record(
+      decision({ id: 'DDDD', atMs: 5000, recipients: [letIn], reply: final, sizeOctets: 7, ...nobody }),
+    );
+    const tags = ['spf:softfail', 'dkim:fail'];
+    const accepted = { ...letIn, outcome: 'accepted' as const };
+    const { reply: _refusal, ...rest } = decision({ id: 'EEEE', atMs: 4000 });
+    journal.record({ ...rest, outcome: 'accepted', tags, recipients: [accepted], ...nobody });
+    await journal.close();
+    await logCommand(config, {}, write, 140);
+    assert.match(out.join(''), /DDDD .* refused 550 +bare line feed$/m);
+    assert.match(out.join(''), /EEEE .* accepted +tag spf:softfail \+1$/m);
+    out.length = 0;
+    await logCommand(config, { id: 'DDDD' }, write);
+    assert.match(
+      out.join(''),
+      /to +Bob@example\.org: let in \(250 2\.1\.5 .*\), then refused with the message$/m,
+    );
+    assert.match(out.join(''), /^ {2}decided by bare line feed$/m);
+    out.length = 0;
+    await logCommand(config, { id: 'EEEE' }, write);
+    assert.match(out.join(''), /^ {2}tagged {5}spf:softfail, dkim:fail$/m);
+    assert.match(out.join(''), /to +Bob@example\.org: accepted, 250 /);
   });
 
   it('tells the whole story of one', async (t) => {
@@ -88,7 +159,7 @@ describe('postern log', () => {
     journal.record(decision({ id: 'CCCC', outcome: 'accepted', recipients, atMs: 3000 }));
     await journal.close();
     await logCommand(config, { outcome: 'accepted' }, write);
-    assert.match(out.join(''), /CCCC .* accepted \(1 refused, 1 deferred of 3\)/);
+    assert.match(out.join(''), /CCCC .* accepted, 1 of 3 +-$/m);
     out.length = 0;
     await statsCommand(config, {}, write);
     assert.match(out.join(''), /delivered to some only +1 +33\.3 %/);
@@ -161,6 +232,7 @@ describe('postern stats', () => {
     assert.match(text, /delivered +1 +50\.0 %/);
     assert.match(text, /delivered with a tag +1 +50\.0 %/);
     assert.match(text, /volume +2\.0 KiB +delivered/);
+    assert.match(text, /turned away at the door +14 +emergency; not among those received/);
     assert.match(text, /fcrdns +1 +1 +0 +0 +0 +4\.00 +0\.00/);
     out.length = 0;
     await statsCommand(config, { json: true }, write);

@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { tempDir } from '../../test/tempdir.ts';
+import { openClassifier } from '../adapters/classifier/sqlite.ts';
 import { classifyCommand } from './classify.ts';
 import { CommandError, EX_NOINPUT, EX_USAGE } from './exit.ts';
 import { learnCommand, type LearnOptions } from './learn.ts';
@@ -103,7 +104,13 @@ describe('postern learn', () => {
 
   const mistakes: readonly [name: string, kind: string, path: string, exit: number, message: RegExp][] = [
     ['no kind of mail', 'eggs', '.', EX_USAGE, /^"eggs" is no kind of mail/],
-    ['no such path', 'ham', '/nowhere/at/all', EX_NOINPUT, /^\/nowhere\/at\/all: cannot be read/],
+    [
+      'no such path',
+      'ham',
+      '/nowhere/at/all',
+      EX_NOINPUT,
+      /^\/nowhere\/at\/all: there is no such file or folder$/,
+    ],
   ];
   for (const [name, kind, path, exit, message] of mistakes)
     it(name, async (t) => {
@@ -143,7 +150,10 @@ describe('postern classify', () => {
     await learn('ham', ham);
     const early = await classify(spam[0]!);
     assert.equal(early.exit, 2);
-    assert.match(early.said, /^untrained: score/);
+    assert.match(
+      early.said,
+      /^untrained: score .*; 200 ham and 199 spam learnt, it takes 200 of each to judge\n/,
+    );
     await learn('spam', spam);
     const sure = await classify(spam[0]!);
     assert.equal(sure.exit, 1);
@@ -166,8 +176,14 @@ describe('postern classify', () => {
   });
 
   it('wants something learnt', async (t) => {
-    const { file, classify } = await site(t);
+    const { dataDir, file, classify } = await site(t);
     await assert.rejects(classify(await file('1', HAM)), /nothing has been learnt yet/);
+    // The gate has made the file, and nobody has taught it.
+    openClassifier(join(dataDir, 'classifier.sqlite')).close();
+    await assert.rejects(classify(await file('1', HAM)), {
+      exitCode: EX_NOINPUT,
+      message: /^nothing has been learnt yet; it takes 200 messages of ham and as many of spam/,
+    });
   });
 
   it('by the command line', async (t) => {

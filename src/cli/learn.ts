@@ -13,6 +13,7 @@ import { addFindings, markedFindings } from '../mail/token-gate.ts';
 import { MessageTokens, type Tokens } from '../mail/tokens.ts';
 import { CommandError, EX_NOINPUT } from './exit.ts';
 import { mailFiles, messagesOf } from './mailboxes.ts';
+import { inPlainWords } from './plain-words.ts';
 import { Progress, type ProgressOutput } from './progress.ts';
 
 type Where = Pick<Config, 'dataDir'>;
@@ -67,7 +68,7 @@ export async function learnCommand(
     return stopped ? STOPPED : 0;
   } catch (error) {
     progress.end();
-    throw error instanceof CommandError ? error : new CommandError(messageOf(error), EX_NOINPUT);
+    throw error instanceof CommandError ? error : new CommandError(inPlainWords(error), EX_NOINPUT);
   } finally {
     process.off('SIGINT', stop);
     store.close();
@@ -124,7 +125,6 @@ const SAID = {
 } as const;
 
 const number = (n: number): string => n.toLocaleString('en-US');
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** How long a command waits for another one that learns at the same time. */
 const WAIT_MS = 10_000;
@@ -149,6 +149,6 @@ export function openStore({ dataDir }: Where, to: 'make' | 'read'): ClassifierSt
     }
     return store;
   } catch (error) {
-    throw new CommandError(messageOf(error), EX_NOINPUT);
+    throw new CommandError(inPlainWords(error), EX_NOINPUT);
   }
 }

@@ -6,6 +6,7 @@ import { createReadStream } from 'node:fs';
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CommandError, EX_NOINPUT } from './exit.ts';
+import { inPlainWords } from './plain-words.ts';
 
 /** Longer messages are passed over: nobody learns from them. */
 export const MAX_MESSAGE_OCTETS = 67_108_864;
@@ -28,10 +29,7 @@ export async function mailFiles(paths: readonly string[]): Promise<readonly Mail
   const found: MailFile[] = [];
   for (const path of paths) {
     const what = await stat(path).catch((error: unknown) => {
-      throw new CommandError(
-        `${path}: cannot be read (${error instanceof Error ? error.message : String(error)})`,
-        EX_NOINPUT,
-      );
+      throw new CommandError(inPlainWords(error, path), EX_NOINPUT);
     });
     if (!what.isDirectory()) {
       found.push({ path, octets: what.size });

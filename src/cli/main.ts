@@ -6,13 +6,21 @@ import { load } from '../config/load.ts';
 import { formatProblem } from '../config/problems.ts';
 import { OUTCOMES } from '../core/decision.ts';
 import { hashPassword } from '../adapters/credentials.ts';
-import { blockAddCommand, blockListCommand, blockRemoveCommand, type ListOptions } from './block.ts';
+import {
+  blockAddCommand,
+  blockListCommand,
+  blockRemoveCommand,
+  blockShowCommand,
+  type ListOptions,
+} from './block.ts';
 import { checkConfigCommand } from './check-config.ts';
 import { classifyCommand, type ClassifyOptions } from './classify.ts';
+import { doctorCommand, type DoctorOptions } from './doctor.ts';
 import { CommandError, EX_CONFIG, EX_SOFTWARE, EX_USAGE } from './exit.ts';
 import { learnCommand } from './learn.ts';
 import { logCommand, type LogOptions } from './log.ts';
 import { readPassword } from './password.ts';
+import { inPlainWords } from './plain-words.ts';
 import { runCommand } from './run.ts';
 import { statsCommand, type StatsOptions } from './stats.ts';
 import { tryCommand, type TryOptions } from './try.ts';
@@ -29,7 +37,8 @@ const program = new Command('postern')
   .addHelpText(
     'after',
     '\nExample:\n  postern check-config -c postern.toml && postern run -c postern.toml' +
-      '\n\nExit status: 0 good, 1 a plain no, 64 bad use, 66 no journal, 70 a fault of ours, 78 bad configuration.',
+      '\n\nExit status: 0 good, 1 a plain no, 64 bad use, 66 no journal or no such file, 70 a fault of ours,' +
+      '\n71 the gate cannot start, 75 deferred (try), 78 bad configuration, 130 stopped by Ctrl-C.',
   );
 
 const config = () => new Option('-c, --config <file>', 'configuration file').default(CONFIG);
@@ -38,7 +47,10 @@ program
   .command('run')
   .description('Opens the gate. SIGHUP reloads the configuration, SIGTERM stops gracefully.')
   .addOption(config())
-  .addHelpText('after', '\nExample:\n  postern run -c /etc/postern/postern.toml')
+  .addHelpText(
+    'after',
+    '\nExample:\n  postern run -c /etc/postern/postern.toml\n\nExit status: 0 stopped, 71 cannot start, 78 bad configuration.',
+  )
   .action((options: { config: string }) => finish(runCommand(options.config)));
 
 program
@@ -58,6 +70,24 @@ program
   );
 
 program
+  .command('doctor')
+  .description('Says whether mail gets through: each listener, the lines in the mail server, the backend.')
+  .addOption(config())
+  .option('--postfix <folder>', "the folder of Postfix's main.cf")
+  .option('--sendmail <file>', 'sendmail.cf')
+  .option('--exim <file>', "Exim's configuration")
+  .option('--json', 'as JSON')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  postern doctor\n  postern doctor -c postern.toml --postfix /etc/postfix' +
+      '\n\nIt reads and asks, and changes nothing. As root it may look everywhere.' +
+      '\n\nExit status: 0 all is well, 1 something is wrong, 78 bad configuration.',
+  )
+  .action((options: Omit<DoctorOptions, 'file' | 'checks'> & { config: string }) =>
+    finish(doctorCommand({ ...options, file: options.config, checks: LADDER })),
+  );
+
+program
   .command('try')
   .description('Says what would happen to a client, and why. Delivers nothing.')
   .addOption(config())
@@ -65,7 +95,7 @@ program
   .requiredOption('--helo <name>', 'name it gives at HELO')
   .requiredOption('--sender <address>', 'reverse-path; <> for a bounce')
   .requiredOption('--recipient <address>', 'forward-path')
-  .option('--message <file>', 'message to judge as well')
+  .option('--message <file>', 'message to judge as well; - reads standard input')
   .option('--json', 'the whole decision as JSON')
   .addHelpText(
     'after',
@@ -139,6 +169,16 @@ block
   );
 
 block
+  .command('show')
+  .description('What is known of one client: its block, its standing, strikes, unknown recipients.')
+  .argument('<address>', 'address of the client')
+  .addOption(config())
+  .addHelpText('after', '\nExit status: 0 something is known, 1 nothing.')
+  .action((address: string, options: { config: string }) =>
+    finish(withConfig(options.config, (c) => blockShowCommand(c, address))),
+  );
+
+block
   .command('add')
   .description('Blocks an address or a network for a time; stands in the place of an entry for the same.')
   .argument('<network>', 'address, or network such as 192.0.2.0/24')
@@ -151,10 +191,10 @@ block
 
 block
   .command('remove')
-  .description('Ends a block, and forgets the convictions that would make the next one longer.')
-  .argument('<network>', 'as the list names it')
+  .description('Lets a client in again: ends its block, and forgets all that is held against it.')
+  .argument('<network>', 'as the list names it; or a client that is not on it')
   .addOption(config())
-  .addHelpText('after', '\nExit status: 0 removed, 1 there was no such entry.')
+  .addHelpText('after', '\nExit status: 0 done, 1 there was no such entry, and nothing else.')
   .action((network: string, options: { config: string }) =>
     finish(withConfig(options.config, (c) => blockRemoveCommand(c, network))),
   );
@@ -225,7 +265,7 @@ async function finish(command: Promise<number>): Promise<void> {
     process.exitCode = await command;
   } catch (error) {
     const ours = !(error instanceof Error) || error.name === 'TypeError' || error.name === 'RangeError';
-    process.stderr.write(`postern: ${ours ? String((error as Error).stack) : error.message}\n`);
+    process.stderr.write(`postern: ${ours ? String((error as Error).stack) : inPlainWords(error)}\n`);
     process.exitCode = error instanceof CommandError ? error.exitCode : EX_SOFTWARE;
   }
 }

@@ -2,8 +2,8 @@
  * The one place that wires everything, and reads as such: configuration → what is in force → the doors, with the journal,
  * the store and the log beside them. SIGHUP puts a new configuration in force, SIGTERM and SIGINT stop gracefully.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolder } from '../adapters/folder.ts';
 import { openJournal } from '../adapters/journal/sqlite.ts';
 import { createLog, type Log } from '../adapters/log.ts';
 import { openClassifier } from '../adapters/classifier/sqlite.ts';
@@ -18,19 +18,32 @@ import { buildingLists } from '../core/lists.ts';
 import type { Decision } from '../core/decision.ts';
 import type { LoadChange } from '../doors/load.ts';
 import { Gateway } from '../doors/gateway/gateway.ts';
+import type { SocketAddress } from '../doors/listener.ts';
+import { Milter } from '../doors/milter/milter.ts';
+import { PolicyService } from '../doors/policy/policy.ts';
 import { newId } from '../engine/id.ts';
+import { EX_CONFIG, EX_OSERR } from './exit.ts';
 import { putInForce, type InForce } from './in-force.ts';
 import { inSlices } from './in-slices.ts';
+import { inPlainWords } from './plain-words.ts';
+import { findingWarnings, warningsOf } from './warnings.ts';
 
-// Old decisions go in small steps, a few times a day's worth of mail.
-const EXPIRE_EVERY_MS = 600_000;
-// Whom we turned away before is forgotten with a restart: they have as long to come to the next MX as those whom we know of.
+// What is too old or too much goes in small steps, also while a flood writes.
+const EXPIRE_EVERY_MS = 60_000;
 const LAST_LINES_MS = 2_000;
+// Whom we turned away before is forgotten with a restart: they have as long to come to the next MX as those whom we know of.
 const UNSETTLED_MS = 3_600_000;
 const UNSETTLE_EVERY_MS = 300_000;
 
+interface Place {
+  readonly door: 'gateway' | 'milter' | 'policy';
+  readonly host: string;
+  readonly port: number;
+}
+
 export interface Running {
-  readonly addresses: readonly { readonly host: string; readonly port: number }[];
+  /** Those of gateways first. A Unix socket's path stands as the host. */
+  readonly addresses: readonly Place[];
   /** Sees each decision as it is made. */
   onDecision: ((decision: Decision) => void) | undefined;
   /** Reads the file again; what is wrong with it, if anything is: then the old one stays in force. */
@@ -38,15 +51,16 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-/** Starts the gate. Throws where an address, the data folder or a certificate cannot be used. */
-export async function start(config: Config, log: Log): Promise<Running> {
-  mkdirSync(config.dataDir, { recursive: true, mode: 0o750 });
+/** Starts the gate. Throws where an address, the data folder or a certificate cannot be used. `nowMs`: mail of another day has its clock. */
+export async function start(config: Config, log: Log, nowMs: () => number = Date.now): Promise<Running> {
+  makeFolder(config.dataDir, 0o750);
   const trouble = (what: string, error: unknown, id?: string) => log.trouble(what, error, id);
   const journal = openJournal(join(config.dataDir, 'journal.sqlite'), {
     onTrouble: (reason, lost) =>
       trouble(lost === 0 ? 'the journal' : `the journal lost ${lost} decisions`, reason),
   });
   const store = openStore(join(config.dataDir, 'store.sqlite'), {
+    nowMs,
     onTrouble: (error) => trouble('the store', error),
   });
   const classifier = openClassifier(join(config.dataDir, 'classifier.sqlite'));
@@ -64,48 +78,74 @@ export async function start(config: Config, log: Log): Promise<Running> {
   const around = {
     state: store,
     classifier,
-    nowMs: Date.now,
+    nowMs,
     onZone: (event: Parameters<Log['zone']>[0]) => log.zone(event),
     onTrouble: trouble,
   };
   let inForce: InForce = putInForce(config, around);
   const running = { onDecision: undefined as Running['onDecision'] };
-  const gateway = new Gateway({
-    settings: () => inForce.settings,
-    secureContext: (name) => inForce.certificates?.contextFor(name),
+  const world = {
     incoming: () => inForce.spools.create(),
-    verifyCredentials: (identity, password, network) =>
-      inForce.credentials?.verify(identity, password, network) ?? Promise.resolve('unavailable'),
-    record(decision) {
+    record(decision: Decision) {
       journal.record(decision);
       log.decision(decision);
       running.onDecision?.(decision);
     },
+    trouble,
+    nowMs,
+    newId,
+  };
+  const gateway = new Gateway({
+    ...world,
+    settings: () => inForce.settings,
+    secureContext: (name) => inForce.certificates?.contextFor(name),
+    verifyCredentials: (identity, password, network) =>
+      inForce.credentials?.verify(identity, password, network) ?? Promise.resolve('unavailable'),
     load: () => machine.read(inForce.config.load.memoryLimitOctets),
     onLoad(change) {
       level = change.level;
       log.load({ ...change, sample: { ...change.sample } });
       if (level !== 'calm') unsettle();
     },
-    trouble,
-    nowMs: Date.now,
-    newId,
+    onTurnedAway(counts) {
+      for (const counted of counts) {
+        journal.turnedAway(nowMs(), counted.reason, counted.connections);
+        log.turnedAway(counted);
+      }
+    },
   });
+  const milter = new Milter({
+    ...world,
+    settings: () => inForce.milter.settings,
+    knock: (opening) => gateway.entrance.knockAtMta(opening),
+  });
+  const policyService = new PolicyService({ ...world, settings: () => inForce.policyService.settings });
+  let listening: Running['addresses'] = [];
   const open = async () => {
-    const addresses = await gateway.listenOn(inForce.listeners);
-    for (const { host, port } of addresses) log.listening('gateway', host, port);
-    return addresses;
+    const before = listening;
+    const placesOf = (door: Place['door'], bound: readonly SocketAddress[]) =>
+      bound.map(({ host, port }) => ({ door, host, port }));
+    listening = [
+      ...placesOf('gateway', await gateway.listenOn(inForce.listeners)),
+      ...placesOf('milter', await milter.listenOn(inForce.milter.endpoints)),
+      ...placesOf('policy', await policyService.listenOn(inForce.policyService.endpoints)),
+    ];
+    for (const { door, host, port } of without(before, listening)) log.closed(door, host, port);
+    for (const { door, host, port } of without(listening, before)) log.listening(door, host, port);
+    return listening;
   };
+  const stopDoors = () => Promise.all([gateway.stop(), milter.stop(), policyService.stop()]);
   let addresses: Running['addresses'];
   try {
     addresses = await open();
   } catch (error) {
-    await gateway.stop();
+    await stopDoors();
     store.close();
     classifier.close();
     await journal.close();
     throw error;
   }
+  log.warned(warningsOf(config));
   // The first self-test of the lists runs while mail already flows: silence of a list is no nonsense.
   void inForce.zones.start();
   warmUp(inForce);
@@ -113,10 +153,13 @@ export async function start(config: Config, log: Log): Promise<Running> {
   const unsettling = setInterval(() => {
     if (level !== 'calm') unsettle();
   }, UNSETTLE_EVERY_MS).unref();
+  let expiring: Promise<unknown> | undefined;
   const expiry = setInterval(() => {
-    journal
-      .expire(inForce.config.journalKeptMs)
-      .catch((error: unknown) => trouble('old decisions could not be dropped', error));
+    const { journalKeptMs, journalOctets } = inForce.config;
+    expiring ??= journal
+      .expire(journalKeptMs, journalOctets)
+      .catch((error: unknown) => trouble('old decisions could not be dropped', error))
+      .finally(() => (expiring = undefined));
   }, EXPIRE_EVERY_MS);
   expiry.unref();
 
@@ -137,12 +180,15 @@ export async function start(config: Config, log: Log): Promise<Running> {
       } catch (error) {
         await letGo(inForce === before ? undefined : inForce);
         inForce = before;
-        return [`${config.file}: ${error instanceof Error ? error.message : String(error)}`];
+        // One door may have moved already.
+        await open().catch((again: unknown) => trouble('listening as before', again));
+        return [`${config.file}: ${inPlainWords(error)}`];
       }
       await letGo(before);
       // Until now nobody noted whom the front door turned away.
       if (inForce.config.site.honeypot === true && before.config.site.honeypot !== true) unsettle();
       log.reformat(inForce.config.logFormat);
+      log.warned(await inSlices(findingWarnings(inForce.config, false)));
       void inForce.zones.start();
       warmUp(inForce);
       return [];
@@ -150,7 +196,7 @@ export async function start(config: Config, log: Log): Promise<Running> {
     async stop() {
       clearInterval(expiry);
       clearInterval(unsettling);
-      await gateway.stop();
+      await stopDoors();
       machine.close();
       await letGo(inForce);
       store.close();
@@ -160,16 +206,25 @@ export async function start(config: Config, log: Log): Promise<Running> {
   });
 }
 
+const without = (all: Running['addresses'], those: Running['addresses']) =>
+  all.filter(
+    (one) =>
+      !those.some(({ door, host, port }) => door === one.door && host === one.host && port === one.port),
+  );
+
 /** Sessions that began under it keep what they hold; nothing new is begun with it. */
 async function letGo(inForce: InForce | undefined): Promise<void> {
   inForce?.zones.stop();
   inForce?.scanners.close();
+  inForce?.archives?.close();
   await Promise.all(inForce?.router.backends.map((backend) => backend.close()) ?? []);
 }
 
 /** What a backend offers is known before the first client asks: EHLO can then offer the same. */
 function warmUp(inForce: InForce): void {
-  const signal = AbortSignal.timeout(inForce.config.backend.connectTimeoutMs);
+  const timeoutMs = inForce.config.backend?.connectTimeoutMs;
+  if (timeoutMs === undefined) return;
+  const signal = AbortSignal.timeout(timeoutMs);
   for (const backend of inForce.router.backends) void backend.probe(signal);
 }
 
@@ -178,15 +233,15 @@ export async function runCommand(file: string): Promise<number> {
   const loaded = load(file, LADDER);
   if ('problems' in loaded) {
     for (const problem of loaded.problems) process.stderr.write(`${formatProblem(problem)}\n`);
-    return 78;
+    return EX_CONFIG;
   }
   const log = createLog(loaded.config.logFormat);
   let running: Running;
   try {
     running = await start(loaded.config, log);
   } catch (error) {
-    process.stderr.write(`postern cannot start: ${error instanceof Error ? error.message : String(error)}\n`);
-    return 71;
+    process.stderr.write(`postern cannot start: ${inPlainWords(error)}\n`);
+    return EX_OSERR;
   }
   let reloading = Promise.resolve();
   process.on('SIGHUP', () => {

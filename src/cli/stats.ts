@@ -5,6 +5,7 @@
 import type { Config } from '../config/config.ts';
 import type { Summary } from '../core/decision.ts';
 import { withJournal } from './journal.ts';
+import { REASONS } from '../adapters/log.ts';
 import { formatTable } from './table.ts';
 import { formatTime, readTime } from './times.ts';
 
@@ -51,6 +52,11 @@ export function formatSummary(s: Summary): string {
       row('delivered with a tag', s.tagged),
       row('delivered to some only', s.partly),
       ['volume', formatOctets(s.deliveredOctets), 'delivered'],
+      ...Object.entries(s.turnedAway).map(([reason, n]) => [
+        'turned away at the door',
+        String(n),
+        `${REASONS[reason] ?? reason}; not among those received`,
+      ]),
     ],
   );
   if (s.byCheck.length === 0) return totals;

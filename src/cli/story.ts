@@ -1,7 +1,11 @@
 /** One decision told whole: the same words for what has happened (`log --id`) and for what would (`try`). */
-import { harmless, OUTCOME_COLOURS } from '../adapters/log.ts';
+import { harmless } from '../adapters/harmless.ts';
+import { deciderOf } from '../adapters/decider.ts';
+import { OUTCOME_COLOURS, wouldText } from '../adapters/log.ts';
 import type { Paint } from '../adapters/paint.ts';
-import type { Decision, Step } from '../core/decision.ts';
+import type { BroughtCharge } from '../core/charges.ts';
+import type { Decision, RecipientDecision, Step } from '../core/decision.ts';
+import type { Block } from '../core/ports.ts';
 import { formatMailbox, formatReversePath } from '../mail/mailbox.ts';
 import { formatReply } from '../mail/reply.ts';
 import { formatTime } from './times.ts';
@@ -11,10 +15,18 @@ export interface Trial {
   /** All checks that could have been asked, by name. */
   readonly checks: readonly string[];
   readonly refuseAtSuspicion: number;
+  /** What happens to it before all that. */
+  readonly door: string;
 }
 
 /** All that is known of one decision: each check, what came back when it asked, and what followed. */
-export function formatStory(d: Decision, paint: Paint, trial?: Trial): string {
+export function formatStory(
+  d: Decision,
+  paint: Paint,
+  trial?: Trial,
+  /** What the decision brought, as the store remembers it. */
+  blocks: readonly Block[] = [],
+): string {
   const { session } = d;
   const when =
     trial === undefined
@@ -24,11 +36,14 @@ export function formatStory(d: Decision, paint: Paint, trial?: Trial): string {
     `client     ${session.client.address}:${session.client.port}, by the ${session.door}${session.tls === undefined ? '' : `, ${session.tls.protocol}`}`,
     `helo       ${session.helo === undefined ? '-' : `${session.helo.verb} ${session.helo.name}`}`,
   ];
+  if (trial !== undefined) facts.push(`door       ${trial.door}`);
   if (session.authenticated !== undefined) facts.push(`user       ${session.authenticated.identity}`);
   if (session.violations.length > 0) facts.push(`violations ${session.violations.join(', ')}`);
   facts.push(`from       ${senderOf(d)}`);
   for (const r of d.recipients)
-    facts.push(`to         ${formatMailbox(r.mailbox)}: ${r.outcome}, ${formatReply(r.reply).trim()}`);
+    facts.push(
+      `to         ${formatMailbox(r.mailbox)}: ${fateOf(r)}${r.would === undefined ? '' : ` (${wouldText(r.would)})`}`,
+    );
   if (d.sizeOctets !== undefined) facts.push(`size       ${d.sizeOctets} octets`);
   if (d.exemption !== undefined) {
     const { reason, source, lifts } = d.exemption;
@@ -37,8 +52,19 @@ export function formatStory(d: Decision, paint: Paint, trial?: Trial): string {
   if (trial !== undefined && Number.isFinite(trial.refuseAtSuspicion))
     facts.push(`suspicion  ${d.suspicion}, refused from ${trial.refuseAtSuspicion}`);
   else if (d.suspicion !== 0) facts.push(`suspicion  ${d.suspicion}`);
-  if (d.check !== undefined) facts.push(`decided by ${d.check}${d.code === undefined ? '' : `, ${d.code}`}`);
+  if (d.would !== undefined) facts.push(`watched    ${wouldText(d.would)}`);
+  const decider = d.check ?? deciderOf(d);
+  if (decider !== undefined) facts.push(`decided by ${decider}${d.code === undefined ? '' : `, ${d.code}`}`);
+  if (d.tags !== undefined) facts.push(`tagged     ${d.tags.join(', ')}`);
   if (d.reply !== undefined) facts.push(`reply      ${formatReply(d.reply).trim()}`);
+  for (const charge of d.charges ?? []) facts.push(`charged    ${chargeText(charge)}`);
+  // Brought when the session was over, after the decision had been written down.
+  const told = new Set(d.charges?.map(({ block }) => block?.network));
+  for (const { network, by, endsMs } of blocks) {
+    const block = { network, endsMs };
+    if (!told.has(network))
+      facts.push(`charged    ${chargeText({ charge: 'conviction', check: by, block })}`);
+  }
   facts.push(`policy     ${d.policy}, session ${d.sessionId}`);
   const lines = [
     `${d.id}  ${paint(OUTCOME_COLOURS[d.outcome], d.outcome)}  ${when}  ${Math.round(d.tookMs)} ms`,
@@ -50,6 +76,23 @@ export function formatStory(d: Decision, paint: Paint, trial?: Trial): string {
   if (unasked.length > 0)
     lines.push('', `  not asked, because lifted or decided before: ${unasked.join(', ')}`);
   return lines.map((line) => `${line}\n`).join('');
+}
+
+function chargeText({ charge, check, times = 1, block }: BroughtCharge): string {
+  if (block !== undefined)
+    return `${charge} by ${check}: ${block.network} is blocked until ${formatTime(block.endsMs)}`;
+  return charge === 'guess'
+    ? `${times} recipients that do not exist, by ${check}`
+    : `${charge} by ${check}, ${times} by now`;
+}
+
+/** Whoever was let in at RCPT may still be refused with the message: its own reply tells but half of that. */
+function fateOf({ outcome, reply }: RecipientDecision): string {
+  const said = formatReply(reply).trim();
+  if (reply.code >= 400 || outcome === 'accepted' || outcome === 'relayed') return `${outcome}, ${said}`;
+  return outcome === 'abandoned'
+    ? `let in (${said}), then abandoned`
+    : `let in (${said}), then ${outcome} with the message`;
 }
 
 const ACTION_COLOURS: Partial<Record<Step['action'], 'red' | 'yellow'>> = {

@@ -55,10 +55,23 @@ describe('postern try', () => {
     assert.match(out, /^ {2}suspicion +0, refused from 10$/m);
     assert.match(
       out,
+      /^ {2}door +let in; under load behind those in good standing: standing unknown \(good 0\.0, bad 0\.0\)$/m,
+    );
+    assert.match(
+      out,
       /^ {2}connect +fcrdns +ok +[\d.]+ ms\n {6}pass ok: 203\.0\.113\.10 is mail\.honest\.example\n {6}came back: \{/m,
     );
     assert.deepEqual(await readdir(join(dir, 'mail', 'bea')), []);
     assert.deepEqual((await readdir(dir)).sort(), ['mail', 'postern.toml']);
+  });
+
+  it('says what the door would do before all that', async (t) => {
+    const { tried } = await world(t, 'networks = ["10.0.0.0/8"]\nemergency = { turn_away = 100 }');
+    assert.match((await tried({ client: '10.1.2.3' })).out, /^ {2}door +let in before all others: /m);
+    assert.match(
+      (await tried()).out,
+      /^ {2}door +emergency, 100 of 100 are turned away: .* turned away, standing unknown /m,
+    );
   });
 
   it('ends with what would have happened', async (t) => {

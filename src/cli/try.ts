@@ -1,12 +1,15 @@
 /** `postern try`: what would happen to a client, and why (O9). Asks real DNS and the real backend, delivers nothing, keeps nothing. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { openClassifier } from '../adapters/classifier/sqlite.ts';
 import { openStore } from '../adapters/store/sqlite.ts';
 import type { Config } from '../config/config.ts';
 import type { Decision } from '../core/decision.ts';
 import type { Policy } from '../core/policy.ts';
-import type { MessagePort, Ports } from '../core/ports.ts';
+import type { SessionFacts } from '../core/facts.ts';
+import type { MessagePort, Ports, RecipientsPort } from '../core/ports.ts';
+import { recipientOf } from '../core/recipient.ts';
 import { replies } from '../core/replies.ts';
 import { BackendTransaction } from '../doors/gateway/transaction.ts';
 import { newId } from '../engine/id.ts';
@@ -16,9 +19,12 @@ import { canonicalAddress } from '../mail/ip.ts';
 import type { Mailbox, ReversePath } from '../mail/mailbox.ts';
 import { parseForwardPath, parseReversePath } from '../mail/path.ts';
 import type { Reply } from '../mail/reply.ts';
+import { jsonText } from '../adapters/harmless.ts';
 import { painter } from '../adapters/paint.ts';
+import { atTheDoor } from './at-the-door.ts';
 import { CommandError, EX_NOINPUT } from './exit.ts';
-import { putInForce } from './in-force.ts';
+import { putInForce, type InForce } from './in-force.ts';
+import { inPlainWords } from './plain-words.ts';
 import { formatStory } from './story.ts';
 
 export interface TryOptions {
@@ -26,6 +32,7 @@ export interface TryOptions {
   readonly helo: string;
   readonly sender: string;
   readonly recipient: string;
+  /** `-` is standard input. */
   readonly message?: string;
   readonly json?: boolean;
 }
@@ -52,8 +59,8 @@ export async function tryCommand(
   const message =
     file === undefined
       ? undefined
-      : await readFile(file).catch((error: unknown) => {
-          throw new CommandError(`--message: ${String(error)}`, EX_NOINPUT);
+      : await (file === '-' ? buffer(process.stdin) : readFile(file)).catch((error: unknown) => {
+          throw new CommandError(`--message: ${inPlainWords(error, file)}`, EX_NOINPUT);
         });
   // What is remembered counts, and a trial changes nothing of it.
   const state = openStore(join(config.dataDir, 'store.sqlite'), { readOnly: true });
@@ -69,7 +76,9 @@ export async function tryCommand(
     },
     onTrouble: () => undefined,
   });
-  const { policy, ports, backendFor } = inForce.settings;
+  const { ports, backendFor } = inForce.settings;
+  const door = doorOf(config);
+  const policy = policyAt(door, inForce);
   await inForce.zones.start();
   try {
     const identity = { address: client, port: 25, heloName: options.helo, heloVerb: 'EHLO' } as const;
@@ -85,7 +94,8 @@ export async function tryCommand(
     );
     const decision = await walk({
       policy: { ...policy, checks },
-      ports: { ...ports, recipients: transaction },
+      ports: { ...ports, recipients: door === 'gateway' ? transaction : WILLING },
+      door,
       client,
       helo: options.helo,
       sender,
@@ -96,24 +106,45 @@ export async function tryCommand(
     const trial = {
       checks: checks.map(({ check }) => check.name),
       refuseAtSuspicion: policy.refuseAtSuspicion,
+      door:
+        door === 'gateway'
+          ? await atTheDoor(inForce.settings, client)
+          : 'the mail server lets it in, and asks',
     };
     const paint = painter(process.stdout);
-    write(
-      options.json === true ? `${JSON.stringify(decision, null, 2)}\n` : formatStory(decision, paint, trial),
-    );
+    write(options.json === true ? `${jsonText(decision, 2)}\n` : formatStory(decision, paint, trial));
     return decision.outcome === 'refused' ? 1 : decision.outcome === 'deferred' ? 75 : 0;
   } finally {
     inForce.zones.stop();
     await Promise.all(inForce.router.backends.map((backend) => backend.close()));
     inForce.scanners.close();
+    inForce.archives?.close();
     classifier.close();
     state.close();
   }
 }
 
+/** The first that the file opens: what is no gateway's is tried as the mail server would ask it. */
+function doorOf({ listen, services }: Config): Door {
+  return listen.length > 0 ? 'gateway' : (services[0]?.door ?? 'gateway');
+}
+
+function policyAt(door: Door, { settings, milter, policyService }: InForce): Policy {
+  const at = { gateway: settings, milter: milter.settings, policy: policyService.settings };
+  return at[door].policy;
+}
+
+// Whom the mail server has a mailbox for only that itself knows.
+const WILLING: RecipientsPort = {
+  ask: () => Promise.resolve({ kind: 'replied', reply: replies.recipientOk() }),
+};
+
+type Door = SessionFacts['door'];
+
 interface Walk {
   readonly policy: Policy;
   readonly ports: Ports;
+  readonly door: Door;
   readonly client: string;
   readonly helo: string;
   readonly sender: ReversePath;
@@ -136,7 +167,7 @@ function messageOf(bytes: Buffer): MessagePort {
 async function walk(w: Walk): Promise<Decision> {
   const session = new Session(
     { policy: w.policy, ports: w.ports, nowMs: Date.now, newId, trouble: () => undefined },
-    { door: 'gateway', client: { address: w.client, port: 25 }, server: { address: '0.0.0.0', port: 25 } },
+    { door: w.door, client: { address: w.client, port: 25 }, server: { address: '0.0.0.0', port: 25 } },
   );
   const end = (reply?: Reply): Decision => {
     const decision = session.ended(reply);
@@ -151,10 +182,11 @@ async function walk(w: Walk): Promise<Decision> {
     const verdict = await ask();
     if (verdict.kind !== 'go-on') return end(verdict.reply);
   }
-  const verdict = await session.rcpt(w.recipient, {});
+  const recipient = recipientOf(w.recipient, w.policy.site, session.transactionFacts.startedAtMs);
+  const verdict = await session.rcpt(recipient, {});
   if (verdict.kind === 'other-transaction') throw new Error('a single recipient cannot be split');
   const reply = verdict.kind === 'go-on' ? replies.recipientOk() : verdict.reply;
-  session.recipientAnswered(w.recipient, reply);
+  session.recipientAnswered(recipient, reply);
   if (verdict.kind !== 'go-on') return end();
   const bytes = w.message ?? Buffer.alloc(0);
   const atEnd = await session.endOfMessage({ sizeOctets: bytes.length }, messageOf(bytes));

@@ -1,41 +1,82 @@
 /** What is not wrong with the file, but will be with the gate: looked at without making or changing anything. */
 import { accessSync, constants, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { fixedFolder, hasPlaceholder } from '../adapters/backends/maildir-path.ts';
-import type { BackendConfig, Config } from '../config/config.ts';
+import { backendsOf } from '../config/backends.ts';
+import type { Config } from '../config/config.ts';
+import type { KeyPath } from '../config/locate.ts';
+import { formatKey } from '../config/problems.ts';
+import type { ScannerAddress } from '../core/scanners.ts';
 import { isOurDomain } from '../core/site.ts';
+import { atOnce, type Slices } from '../core/slices.ts';
+import { doubtsOf } from './doubtful.ts';
+import { isOff } from './explain.ts';
 
 export function warningsOf(config: Config): string[] {
+  return atOnce(findingWarnings(config));
+}
+
+/** The same in slices of a few milliseconds, for a gate through which mail flows meanwhile: a disk that hangs must not stop that. */
+export function* findingWarnings(config: Config, asksDisk = true): Slices<string[]> {
   const { site, routes, profile } = config;
   const warnings: string[] = [];
+  const warn = (path: KeyPath, text: string) => warnings.push(`${placeOf(config, path)}${text}`);
+  for (const { path, text } of yield* doubtsOf(config)) warn(path, `${formatKey(path)}: ${text}`);
   for (const [i, { domains }] of routes.entries()) {
-    for (const domain of domains) {
+    for (const [j, domain] of domains.entries()) {
       if (isOurDomain(site, domain)) continue;
-      warnings.push(
+      warn(
+        ['route', i, 'domains', j],
         `route[${i + 1}]: ${domain} is not in domains, so strangers may not write to it; add it there`,
       );
     }
   }
-  const data = unusable(config.dataDir);
-  if (data !== undefined) warnings.push(`data_dir ${config.dataDir}: ${data}`);
-  const backends: [string, BackendConfig][] = [['backend', config.backend]];
-  for (const [i, route] of routes.entries()) backends.push([`route[${i + 1}]`, route.backend]);
-  for (const [name, { url }] of backends) {
-    if (url.kind !== 'maildir') continue;
+  const data = asksDisk ? unusable(config.dataDir) : undefined;
+  if (data !== undefined) warn(['data_dir'], `data_dir ${config.dataDir}: ${data}`);
+  for (const [path, { url }] of backendsOf(config)) {
+    if (url.kind !== 'maildir' || !asksDisk) continue;
     const problem = maildirProblem(url.path);
-    if (problem !== undefined) warnings.push(`${name}.url ${problem}`);
+    if (problem !== undefined) warn(path, `${formatKey(path)} ${problem}`);
+  }
+  for (const configured of asksDisk ? config.checks : []) {
+    const address = configured.settings['address'] as ScannerAddress | undefined;
+    if (!SCANNERS.has(configured.check.name) || address?.kind !== 'unix' || isOff(configured)) continue;
+    if (kindOf(address.path) !== 'none') continue;
+    const so = configured.settings.on_temperror === 'defer' ? 'mail is deferred' : 'mail goes on unseen';
+    const key = ['checks', configured.check.name, 'address'];
+    warn(key, `${formatKey(key)} ${address.path}: there is no such socket; while it is not there, ${so}`);
   }
   const known = config.checks.find(({ settings }) => settings['known_only'] === true);
   if (known !== undefined && !config.listEntries.some(({ kind }) => kind === 'mailbox')) {
-    warnings.push(
+    warn(
+      ['checks', known.check.name, 'known_only'],
       `${known.check.name}: known_only is on and recipient_files name nobody, so nobody gets mail`,
     );
   }
-  if (config.tls === undefined) warnings.push('there is no certificate, so TLS is not offered');
+  for (const { index, at } of config.services) {
+    if ('path' in at || (at.address !== '0.0.0.0' && at.address !== '::')) continue;
+    warn(
+      ['listen', index, 'address'],
+      `listen[${index + 1}]: whoever can reach ${at.address} is believed what it says of clients; listen on 127.0.0.1 or on a Unix socket`,
+    );
+  }
+  if (config.tls === undefined && config.listen.length > 0)
+    warnings.push('there is no certificate, so TLS is not offered');
   if (config.auth !== undefined && config.tls === undefined)
-    warnings.push('[auth] is set, but AUTH is offered over TLS only');
-  if (profile === 'watch') warnings.push('the profile "watch" is on: no check refuses anything');
+    warn(['auth'], '[auth] is set, but AUTH is offered over TLS only');
+  if (profile === 'watch') warn(['profile'], 'the profile "watch" is on: no check refuses anything');
   return warnings;
+}
+
+const SCANNERS: ReadonlySet<string> = new Set(['clamav', 'spamassassin', 'rspamd']);
+
+/** `postern.toml:7: `: the line of the key, or of the nearest table around it; empty where the file speaks of neither. */
+function placeOf({ file, lineOf }: Config, path: KeyPath): string {
+  for (let depth = path.length; depth > 0; depth--) {
+    const line = lineOf(path.slice(0, depth));
+    if (line !== undefined) return `${basename(file)}:${line}: `;
+  }
+  return '';
 }
 
 /**

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { AnyCheck } from '../core/check.ts';
-import { ACTIONS, type CommonSettings } from '../core/settings.ts';
+import { ACTIONS, type Action, type CommonSettings } from '../core/settings.ts';
 import { defaultsUnder, type Stance } from './profile.ts';
 
 /**
@@ -46,8 +46,25 @@ export function checkSchema(check: AnyCheck, stance: Stance = {}) {
   const rules = (own.def.checks ?? []) as readonly unknown[] as readonly z.core.$ZodCheck<
     z.output<typeof merged>
   >[];
-  return rules.length === 0 ? merged : merged.check(...rules);
+  const ruled = rules.length === 0 ? merged : merged.check(...rules);
+  return z.preprocess((said) => softened(said, actions), ruled);
 }
+
+/**
+ * Who writes that a check is off, or only to be observed, means all of it: what it does by default with single findings is then done with
+ * none. Only what the file says of them itself is left.
+ */
+function softened(said: unknown, byDefault: Readonly<Record<string, Action>>): unknown {
+  if (!isTable(said)) return said;
+  const { on_fail, actions = {} } = said;
+  if ((on_fail !== 'off' && on_fail !== 'observe') || !isTable(actions)) return said;
+  const soft: Record<string, Action> = {};
+  for (const [code, action] of Object.entries(byDefault)) soft[code] = action === 'off' ? 'off' : on_fail;
+  return { ...said, actions: { ...soft, ...actions } };
+}
+
+const isTable = (said: unknown): said is Readonly<Record<string, unknown>> =>
+  typeof said === 'object' && said !== null && !Array.isArray(said);
 
 /**
  * The settings of checks that follow another, from what the file says of both. To be asked when the schema has found the file good: it

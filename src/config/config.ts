@@ -2,6 +2,8 @@ import type { ListEntries } from '../core/lists.ts';
 import type { ConfiguredCheck } from '../core/policy.ts';
 import type { Site } from '../core/site.ts';
 import type { NetworkSet } from '../mail/networks.ts';
+import type { SignatureRule } from '../mail/signatures.ts';
+import type { KeyPath } from './locate.ts';
 import type { Origin, Origins, Profile } from './profile.ts';
 import type { BackendUrl, SocketAddress } from './values.ts';
 
@@ -16,11 +18,17 @@ export interface Config {
   /** Infinity where suspicion never refuses. */
   readonly refuseAtSuspicion: number;
   readonly refuseAtSuspicionFrom: Origin;
+  /** Under `profile = "watch"`: what would be in force without it; so with each check. */
+  readonly meant?: { readonly refuseAtSuspicion: number };
   readonly checksTimeoutMs: number;
+  readonly recipientTimeoutMs: number;
   readonly messageChecksTimeoutMs: number;
+  readonly signatures: readonly SignatureRule[];
   readonly listen: readonly ListenConfig[];
+  readonly services: readonly ServiceConfig[];
   readonly tls?: TlsConfig;
-  readonly backend: BackendConfig;
+  /** There where a gateway listens. */
+  readonly backend?: BackendConfig;
   readonly routes: readonly RouteConfig[];
   readonly dns: DnsConfig;
   readonly limits: Limits;
@@ -35,6 +43,9 @@ export interface Config {
   readonly checks: readonly CheckConfig[];
   readonly logFormat: 'auto' | 'json' | 'text';
   readonly journalKeptMs: number;
+  readonly journalOctets: number;
+  /** The line of the file on which a key stands; undefined where it does not stand there. */
+  readonly lineOf: (path: KeyPath) => number | undefined;
 }
 
 export interface CheckConfig extends ConfiguredCheck {
@@ -43,8 +54,21 @@ export interface CheckConfig extends ConfiguredCheck {
   readonly origins: Origins;
 }
 
+/** For an MTA that asks: no client ever comes here. */
+export interface ServiceConfig {
+  /** Which of the file's listeners it is, from 0. */
+  readonly index: number;
+  readonly door: 'milter' | 'policy';
+  readonly at:
+    | SocketAddress
+    /** `mode`: permission bits. `groupId` absent: our own group. */
+    | { readonly path: string; readonly mode: number; readonly groupId?: number };
+}
+
+/** Of a gateway. */
 export interface ListenConfig extends SocketAddress {
-  readonly door: 'gateway';
+  /** Which of the file's listeners it is, from 0. */
+  readonly index: number;
   readonly role?: 'honeypot';
   readonly proxyProtocolFrom: NetworkSet;
   readonly tls: 'none' | 'starttls' | 'implicit';

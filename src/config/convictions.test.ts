@@ -26,6 +26,7 @@ describe('convictions', () => {
       strikes: 5,
       strikeWindowMs: 24 * HOUR,
       guessWindowMs: 3 * HOUR,
+      guessMarks: { perSession: 5, perNetwork: 20 },
       firstMs: 2 * HOUR,
       factor: 4,
       longestMs: 7 * 24 * HOUR,
@@ -37,13 +38,21 @@ describe('convictions', () => {
     );
   });
 
+  it('come from no mark that leads to nothing', () => {
+    const marks = (said: Record<string, unknown>) =>
+      convictionsOf([running(shortTermBlock), running(dictionaryAttack, said)])!.guessMarks;
+    assert.deepEqual(marks({ on_fail: 'observe' }), { perSession: Infinity, perNetwork: Infinity });
+    assert.deepEqual(marks({ actions: { network: 'off' } }), { perSession: 5, perNetwork: Infinity });
+    assert.deepEqual(marks({ on_fail: 'tag', per_session: 9 }), { perSession: 9, perNetwork: 20 });
+  });
+
   it('are none where the list is not asked', () => {
     assert.equal(convictionsOf([running(dictionaryAttack), running(spf)]), undefined);
   });
 
   it('count no guesses that nobody asks for, and spare nobody where nobody forwards', () => {
     const only = convictionsOf([running(shortTermBlock)])!;
-    assert.equal(only.guessWindowMs, 0);
+    assert.deepEqual([only.guessWindowMs, only.guessMarks], [0, undefined]);
     assert.equal(only.spared!.has('192.0.2.7'), false);
   });
 });

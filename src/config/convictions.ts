@@ -1,5 +1,7 @@
 import type { ConvictionSettings } from '../core/charges.ts';
+import type { GuessMarks } from '../core/guesses.ts';
 import type { ConfiguredCheck } from '../core/policy.ts';
+import type { Action } from '../core/settings.ts';
 import { formatNetwork, type Network } from '../mail/ip.ts';
 import { networkSet, type NetworkSet } from '../mail/networks.ts';
 
@@ -20,6 +22,7 @@ export function convictionsOf(
     strikes: number(block, 'strikes'),
     strikeWindowMs: number(block, 'strike_window'),
     guessWindowMs: guesses === undefined ? 0 : number(guesses, 'guess_window'),
+    guessMarks: guesses === undefined ? undefined : guessMarksOf(guesses),
     firstMs: number(block, 'first'),
     factor: number(block, 'factor'),
     longestMs: number(block, 'longest'),
@@ -27,3 +30,12 @@ export function convictionsOf(
     spared: { has: (address) => spared.some((set) => set.has(address)) },
   };
 }
+
+/** Where a mark leads to nothing, because it is only observed or off, it convicts nobody either. */
+function guessMarksOf(settings: ConfiguredCheck['settings']): GuessMarks {
+  const actsOn = (code: string): boolean => !IDLE.has(settings.actions[code] ?? settings.on_fail);
+  const mark = (code: string, key: string) => (actsOn(code) ? Number(settings[key]) : Infinity);
+  return { perSession: mark('session', 'per_session'), perNetwork: mark('network', 'per_network') };
+}
+
+const IDLE: ReadonlySet<Action> = new Set(['observe', 'off']);

@@ -20,10 +20,16 @@ export function describeConfig(checks: readonly AnyCheck[]): string {
   ];
   parts.push(...tables(z.strictObject(FILE_SHAPE), ''));
   parts.push('', '## Profiles', '', ...profiles());
-  parts.push('', '## Checks', '', 'Settings stand in a table of the check, such as `[checks.helo]`.', '');
+  parts.push('', '## Checks', '', ...CHECKS_INTRO, '');
   for (const check of checks) parts.push(...describeCheck(check));
   return `${parts.join('\n').trimEnd()}\n`;
 }
+
+const CHECKS_INTRO = [
+  'Settings stand in a table of the check, such as `[checks.helo]`.',
+  'An `on_fail = "off"` or `"observe"` in the file goes for every finding to which the file gives no action of its own, also',
+  'where the check does something else with it by default.',
+];
 
 function profiles(): string[] {
   const code = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(', ');

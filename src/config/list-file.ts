@@ -2,7 +2,7 @@ import type { ListEntries, ListEntry } from '../core/lists.ts';
 import type { Slices } from '../core/slices.ts';
 import { parseNetwork } from '../mail/ip.ts';
 import type { Problem } from './problems.ts';
-import { hostPattern, mailPattern } from './values.ts';
+import { aLabels, hostPattern, mailPattern } from './values.ts';
 
 /**
  * List files: one entry a line, `#` begins a comment, and the comment after an entry is its reason. Block, allow and
@@ -140,14 +140,21 @@ function clientOf(entry: string): Pick<ListEntry, 'client' | 'host'> | string {
     if (!/[g-z]/i.test(entry) || entry.includes('/')) return network.problem;
   }
   const host = hostPattern.safeParse(entry);
-  return host.success ? { host: host.data } : `${quote(entry)} is no address, network or host name`;
+  return host.success
+    ? { host: host.data }
+    : `${quote(entry)} is no address, network or host name${asLabels(entry)}`;
 }
 
 function recipientOf(entry: string): Pick<ListEntry, 'recipient'> | string {
   const recipient = entry === '<>' ? undefined : mailPattern.safeParse(entry);
   return recipient?.success === true
     ? { recipient: recipient.data }
-    : `${quote(entry)} is no mail address or domain`;
+    : `${quote(entry)} is no mail address or domain${asLabels(entry)}`;
+}
+
+function asLabels(entry: string): string {
+  const labels = aLabels(entry);
+  return labels === undefined ? '' : `; write it as ${quote(labels)}`;
 }
 
 const quote = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);

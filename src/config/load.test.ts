@@ -68,7 +68,7 @@ describe('the configuration', () => {
     assert.equal(config.site.contact, 'postmaster@example.org');
     assert.equal(config.site.networks.has('127.0.0.1'), false);
     assert.deepEqual(config.site.addresses, ['127.0.0.1']);
-    assert.deepEqual(config.backend.url, { kind: 'maildir', path: join(dir, 'mail/{user}') });
+    assert.deepEqual(config.backend?.url, { kind: 'maildir', path: join(dir, 'mail/{user}') });
     assert.equal(config.listen[0]?.tls, 'none');
     assert.equal(config.limits.messageOctets, 50 * 1024 * 1024);
     assert.equal(config.limits.recipients, 100);
@@ -131,7 +131,7 @@ describe('the configuration', () => {
     ];
     for (const [url, expected] of cases) {
       const { config } = await good(t, MINIMAL.replace('maildir:mail/{user}', url));
-      assert.deepEqual(config.backend.url, expected, url);
+      assert.deepEqual(config.backend?.url, expected, url);
     }
   });
 

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { AnyCheck } from '../core/check.ts';
 import type { ListEntries } from '../core/lists.ts';
 import { atOnce, type Slices } from '../core/slices.ts';
+import { MAX_RULES, type SignatureRule } from '../mail/signatures.ts';
 import { checksSchema, followersSettings } from './checks.ts';
 import type { Config } from './config.ts';
 import { JoinedEntries, readingList } from './list-file.ts';
@@ -17,6 +18,8 @@ import { formatKey, problemsOf } from './problems.ts';
 import type { Problem } from './problems.ts';
 import { PROFILES, type Stance } from './profile.ts';
 import { FILE_SHAPE } from './schema.ts';
+import { checkListeners, lacksBackend, LACKS_BACKEND } from './listeners.ts';
+import { readSignatures } from './signature-file.ts';
 import type { FileSettings } from './schema.ts';
 import { listEntriesOf, settle } from './settle.ts';
 import { tomlRemedy } from './toml-remedy.ts';
@@ -42,7 +45,9 @@ export function* loading(file: string, checks: readonly AnyCheck[]): Slices<Load
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    return problem(`cannot be read: ${reasonOf(error)}`);
+    // From which folder it was called is what is mistaken then.
+    const whole = resolve(file);
+    return { problems: [{ file: whole, line: 1, key: '', message: `cannot be read: ${reasonOf(error)}` }] };
   }
   try {
     data = parse(text);
@@ -58,7 +63,11 @@ export function* loading(file: string, checks: readonly AnyCheck[]): Slices<Load
   const locator = locate(text);
   const schema = z.strictObject({ ...FILE_SHAPE, checks: checksSchema(checks, stanceOf(data)) });
   const parsed = schema.safeParse(data);
-  if (!parsed.success) return { problems: problemsOf(parsed.error, { file, data, schema, locator }) };
+  if (!parsed.success) {
+    const found = problemsOf(parsed.error, { file, data, schema, locator });
+    const lacking = lacksBackend(data) ? [{ file, line: 1, key: 'backend', message: LACKS_BACKEND }] : [];
+    return { problems: [...found, ...lacking].sort((a, b) => a.line - b.line) };
+  }
 
   const { checks: given, ...said } = parsed.data;
   const settings = { ...given, ...followersSettings(data['checks'], checks, stanceOf(data)) };
@@ -67,13 +76,16 @@ export function* loading(file: string, checks: readonly AnyCheck[]): Slices<Load
     problems.push({ file, line: locator.line(path), key: formatKey(path), message });
   const names = new Reading(file, complain);
   checkSense(said, checks, complain);
+  const groups = checkListeners(said, complain);
   checkCertificates(said, names);
   const files = yield* readLists(said, names, problems);
+  const signatures = readSignatureFiles(said, names, problems, complain);
   const users = said.auth === undefined ? undefined : readUsers(said.auth.users_file, names, problems);
   if (problems.length > 0) return { problems };
 
   const policy = createHash('sha256').update(text);
   for (const list of files) policy.update(list.text);
+  for (const { name, place, pattern } of signatures) policy.update(`${name} ${place} ${pattern}\n`);
   return {
     config: settle(said, {
       file,
@@ -83,7 +95,9 @@ export function* loading(file: string, checks: readonly AnyCheck[]): Slices<Load
         [...listEntriesOf(said, file, locator)],
         ...files.map(({ entries }) => entries),
       ]),
+      signatures,
       users,
+      groups,
       checks: checks.map((check) => ({ check, settings: settings[check.name] })),
       locator,
     }),
@@ -138,23 +152,6 @@ function checkSense(said: FileSettings, checks: readonly AnyCheck[], complain: C
       }
     }
   }
-  const seen = new Map<string, number>();
-  for (const [i, { address }] of said.listen.entries()) {
-    const key = `${address.address} ${address.port}`;
-    const first = seen.get(key);
-    if (address.port !== 0 && first !== undefined) {
-      complain(['listen', i, 'address'], `the same address as listen[${first + 1}]; take one of them out`);
-    }
-    seen.set(key, first ?? i);
-  }
-  for (const [i, { tls }] of said.listen.entries()) {
-    if (said.tls === undefined && tls !== undefined && tls !== 'none') {
-      complain(
-        ['listen', i, 'tls'],
-        `"${tls}" needs a certificate; add a table [tls] with certificate and key`,
-      );
-    }
-  }
   if (said.contact !== undefined && !said.contact.includes('@')) {
     complain(['contact'], `wants a mail address, such as "postmaster@${said.domains[0] ?? 'example.org'}"`);
   }
@@ -204,6 +201,28 @@ function* readLists(
     }
   }
   return read;
+}
+
+function readSignatureFiles(
+  said: FileSettings,
+  names: Reading,
+  problems: Problem[],
+  complain: Complain,
+): readonly SignatureRule[] {
+  const rules: SignatureRule[] = [];
+  for (const [i, name] of said.signature_files.entries()) {
+    const read = names.attempt(['signature_files', i], name, (file) =>
+      readSignatures(readFileSync(file, 'utf8'), file),
+    );
+    problems.push(...(read?.problems ?? []));
+    rules.push(...(read?.rules ?? []));
+  }
+  if (rules.length > MAX_RULES)
+    complain(
+      ['signature_files'],
+      `these have ${rules.length} rules, and ${MAX_RULES} are the most; join some with |`,
+    );
+  return rules;
 }
 
 function readUsers(name: string, names: Reading, problems: Problem[]) {

@@ -53,7 +53,13 @@ export function problemsOf(
     const given = valueAt(data, path);
     if (given === undefined && path.length > 0) add(path, missing(schema, path));
     else if (issue.code === 'custom')
-      add(path, typeof given === 'object' ? issue.message : `${issue.message}${thisIs(given)}`);
+      // A secret that is mistyped is one all the same, and this goes into logs.
+      add(
+        path,
+        typeof given === 'object' || issue.params?.['secret'] === true || quotes(issue.message, given)
+          ? issue.message
+          : `${issue.message}${thisIs(given)}`,
+      );
     else if (at === undefined) add(path, `${issue.message}${thisIs(given)}`);
     else {
       const { wants, example, core } = settingInfo(at);
@@ -145,6 +151,10 @@ function valueAt(data: unknown, path: KeyPath): unknown {
   }
   return at;
 }
+
+/** The message has said already what stands there. */
+const quotes = (message: string, given: unknown): boolean =>
+  typeof given === 'string' && given !== '' && message.includes(JSON.stringify(given));
 
 function thisIs(given: unknown): string {
   if (Array.isArray(given)) return '; this is a list';

@@ -66,6 +66,40 @@ describe('without a profile', () => {
   });
 });
 
+describe('a check that the file has off or only observed', () => {
+  for (const action of ['off', 'observe'] as const) {
+    for (const profile of ['', 'profile = "strict"\n']) {
+      it(`acts on no finding: ${action} ${profile}`, async (t) => {
+        const tables = LADDER.map(({ name }) => `[checks.${name}]\non_fail = "${action}"\n`).join('');
+        const { config } = await good(t, profile, tables);
+        for (const { check, settings } of config.checks) {
+          for (const code of Object.keys(check.codes)) {
+            const does = settings.actions[code] ?? settings.on_fail;
+            assert.ok(does === 'off' || does === action, `${check.name}:${code} leads to ${does}`);
+          }
+        }
+      });
+    }
+  }
+
+  it('acts on those that the file names itself, and says where each comes from', async (t) => {
+    const { of } = await good(
+      t,
+      '',
+      '[checks.spf]\non_fail = "observe"\nactions = { softfail = "suspect" }\n[checks.sender-mx]\non_fail = "off"\n',
+    );
+    assert.deepEqual(of('spf').settings.actions, { softfail: 'suspect', permerror: 'observe' });
+    assert.equal(of('spf').origins.actions['softfail'], 'postern.toml:9');
+    assert.deepEqual(of('sender-mx').settings.actions, { bogus: 'off' });
+    assert.deepEqual(of('sender-mx').origins.actions, { bogus: 'postern.toml:11' });
+  });
+
+  it('does by another word what it does by default with single findings', async (t) => {
+    const { of } = await good(t, '', '[checks.sender-mx]\non_fail = "tag"\n');
+    assert.deepEqual(of('sender-mx').settings.actions, { bogus: 'refuse' });
+  });
+});
+
 describe('the strict profile', () => {
   it('names checks that there are', () => {
     for (const name of [...STRICT, ...KEPT_UNDER_WATCH])
@@ -114,8 +148,8 @@ describe('the strict profile', () => {
     assert.deepEqual(of('helo-dns').origins.actions, { mismatch: 'postern.toml:11' });
     const mx = of('sender-mx');
     assert.equal(mx.settings.refuse_at, 'rcpt');
-    assert.deepEqual(mx.settings.actions, { bogus: 'refuse', 'no-fcrdns': 'refuse' });
-    assert.deepEqual(mx.origins.actions, { bogus: 'default', 'no-fcrdns': 'postern.toml:15' });
+    assert.deepEqual(mx.settings.actions, { bogus: 'observe', 'no-fcrdns': 'refuse' });
+    assert.deepEqual(mx.origins.actions, { bogus: 'postern.toml:13', 'no-fcrdns': 'postern.toml:15' });
   });
 
   it('refuses at RCPT where the file says so for all', async (t) => {

@@ -94,7 +94,12 @@ export function originsOf(
   };
   const actions = Object.entries(settings.actions).map(([code, action]) => [
     code,
-    acts(at('actions', code), action, own.actions[code]),
+    acts(
+      // Weaker than by default without a word of its own: by what the file says of all.
+      at('actions', code) ?? (action === byDefault.actions[code] ? undefined : at('on_fail')),
+      action,
+      own.actions[code],
+    ),
   ]);
   return {
     on_fail: acts(at('on_fail'), settings.on_fail, own.on_fail),

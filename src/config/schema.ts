@@ -5,12 +5,14 @@ import {
   backendUrl,
   dnsServer,
   domain,
+  groupName,
   hostName,
   hostPattern,
+  listenAddress,
   mailPattern,
   network,
   path,
-  socketAddress,
+  permissions,
 } from './values.ts';
 
 /**
@@ -18,20 +20,32 @@ import {
  * an error. Names stand as the operator writes them; `settle.ts` turns them into `Config`.
  */
 const listen = z.strictObject({
-  door: z.enum(['gateway']).default('gateway').meta({ description: 'The protocol spoken here.' }),
-  address: socketAddress.meta({
-    description: 'Where to listen. `[::]:25` takes IPv6, port 0 any free port.',
+  door: z.enum(['gateway', 'milter', 'policy']).default('gateway').meta({
+    description:
+      'The protocol spoken here: `gateway` is SMTP, before the mail server; `milter` is for Postfix and Sendmail, `policy` for Postfix and Exim, which hold the dialogue themselves and ask.',
+  }),
+  address: listenAddress.meta({
+    description:
+      'Where to listen. `[::]:25` takes IPv6, port 0 any free port. A milter or a policy service may listen on `unix:PATH` as well.',
     example: '0.0.0.0:25',
   }),
+  mode: permissions.optional().meta({
+    description: 'Permissions of the Unix socket: connecting takes the right to write. By default `0660`.',
+  }),
+  group: groupName
+    .optional()
+    .meta({ description: 'The group of the Unix socket: that of the mail server.', example: 'postfix' }),
   role: z.enum(['honeypot']).optional().meta({
     description:
-      'What it is there for, if not to take mail: `honeypot` stands behind a very high-numbered MX, defers everybody and remembers who came (see the check `honeypot`).',
+      'Of a gateway: what it is there for, if not to take mail. `honeypot` stands behind a very high-numbered MX, defers everybody and remembers who came (see the check `honeypot`).',
   }),
   proxy_protocol_from: z.array(network).default([]).meta({
-    description: 'Networks whose connections begin with a PROXY header; nobody else is believed one.',
+    description:
+      'Of a gateway: networks whose connections begin with a PROXY header; nobody else is believed one.',
   }),
   tls: z.enum(['none', 'starttls', 'implicit']).optional().meta({
-    description: 'How TLS begins. By default `starttls` where there is a certificate, else `none`.',
+    description:
+      'Of a gateway: how TLS begins. By default `starttls` where there is a certificate, else `none`.',
   }),
 });
 
@@ -100,7 +114,12 @@ const limits = z.strictObject({
   header_size: size('256KiB', '4KiB', '16MiB', 'The largest header of a message.'),
   recipients: count(100, 1, 10_000, 'Recipients of one message; RFC 5321 4.5.3.1.8 wants at least 100.'),
   transactions: count(100, 1, 10_000, 'Messages on one connection.'),
-  errors: count(10, 1, 1000, 'Wrong or refused commands before the connection is ended.'),
+  errors: count(
+    10,
+    1,
+    1000,
+    'Wrong commands before the connection is ended: unknown, malformed, out of order. What a check refuses is none.',
+  ),
   commands: count(1000, 10, 1_000_000, 'Commands on one connection.'),
   connections: count(10_000, 1, 100_000, 'Connections at one time.'),
   connections_per_client: count(50, 1, 100_000, 'Connections at one time from one client network.'),
@@ -174,7 +193,7 @@ const emergency = z.strictObject({
     0,
     0,
     100,
-    'Per cent of the connections from unknown clients that are turned away at the door with 421; 0 switches it off.',
+    'Per cent of the connections from unknown clients that are turned away at the door with 421; of those in bad standing half as many get in. 0 switches it off.',
   ),
 });
 
@@ -187,7 +206,8 @@ const listed = z
       .meta({ description: 'Reverse-path: address, domain, `.domain`, or `<>`.' }),
     recipient: mailPattern.optional().meta({ description: 'Forward-path: address, domain or `.domain`.' }),
     lifts: z.array(z.string()).optional().meta({
-      description: 'Names of the checks that an allow entry lifts; without it, all that can be lifted.',
+      description:
+        'Names of the checks that an allow entry lifts; without it, all that can be lifted. By sender or recipient it then still has the message looked at, and tagged.',
     }),
     reason: z.string().max(200).optional().meta({ description: 'Shown in the journal and to the refused.' }),
   })
@@ -243,6 +263,12 @@ export const FILE_SHAPE = {
     '2m',
     'The budget of one stage: what has no answer by then is a temporary error.',
   ),
+  recipient_timeout: duration(
+    '30s',
+    '1s',
+    '2m',
+    "The backend's own time for its answer to a recipient, after all that was asked before; later is a temporary error.",
+  ),
   message_checks_timeout: duration(
     '2m',
     '1s',
@@ -255,9 +281,13 @@ export const FILE_SHAPE = {
   recipient_files: listFiles(
     'Lists of recipients that exist, one address or domain a line (see the check `recipient-list`).',
   ),
+  signature_files: listFiles('Files of rules by signature, one a line (see the check `attachments`).'),
   listen: z.array(listen).min(1).max(100).meta({ description: 'One table a listener.' }),
   tls: tls.optional().meta({ description: 'Certificates. Without this table TLS is not offered.' }),
-  backend: backend.meta({ description: 'Where accepted mail goes.' }),
+  backend: backend.optional().meta({
+    description:
+      'Where accepted mail goes. Needed where a gateway listens; elsewhere the mail server delivers.',
+  }),
   route: z.array(route).default([]).meta({ description: 'Other backends, by recipient domain.' }),
   dns: dns.prefault({}).meta({ description: 'How DNS is asked.' }),
   limits: limits.prefault({}).meta({ description: 'What one client, or all of them, may use up.' }),
@@ -313,12 +343,19 @@ export const FILE_SHAPE = {
     .prefault({})
     .meta({ description: 'What the program writes to its standard output.' }),
   journal: z
-    .strictObject({ kept: duration('90d', '1h', '3650d', 'How long decisions are kept.') })
+    .strictObject({
+      kept: duration('90d', '1h', '3650d', 'How long decisions are kept.'),
+      size: size(
+        '4GiB',
+        '16MiB',
+        '100000GiB',
+        'About how much disk they may take. Beyond it the oldest go: first connections that asked for nothing, as floods are made of.',
+      ),
+    })
     .prefault({})
     .meta({ description: 'Every decision with its evidence; no message bodies.' }),
 };
 
 export const fileSchema = z.strictObject(FILE_SHAPE);
 export type FileSettings = z.output<typeof fileSchema>;
-export type ListedSettings = z.output<typeof listed>;
 export type BackendSettings = z.output<typeof backend>;

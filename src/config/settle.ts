@@ -4,7 +4,17 @@ import type { ListEntries, ListEntry } from '../core/lists.ts';
 import type { CheckSettings } from '../core/policy.ts';
 import type { Site } from '../core/site.ts';
 import { networkSet } from '../mail/networks.ts';
-import type { BackendConfig, CheckConfig, Config, Limits, LoadConfig, TlsConfig } from './config.ts';
+import type { SignatureRule } from '../mail/signatures.ts';
+import type {
+  BackendConfig,
+  CheckConfig,
+  Config,
+  Limits,
+  ListenConfig,
+  LoadConfig,
+  ServiceConfig,
+  TlsConfig,
+} from './config.ts';
 import type { Locator } from './locate.ts';
 import { originsOf, watched, type Origin, type Origins, type Stance } from './profile.ts';
 import type { BackendSettings, FileSettings } from './schema.ts';
@@ -15,7 +25,10 @@ interface Surroundings {
   readonly folder: string;
   readonly policy: string;
   readonly listEntries: ListEntries;
+  readonly signatures: readonly SignatureRule[];
   readonly users: ReadonlyMap<string, string> | undefined;
+  /** The numbers of all groups that listeners name. */
+  readonly groups: ReadonlyMap<string, number>;
   readonly checks: readonly { readonly check: AnyCheck; readonly settings: unknown }[];
   readonly locator: Locator;
 }
@@ -36,8 +49,11 @@ export function settle(said: FileSettings, around: Surroundings): Config {
     networks: networkSet(said.networks),
     relays: networkSet(said.relays),
     clientPrefix: { v4: said.limits.client_prefix_v4, v6: said.limits.client_prefix_v6 },
-    addresses: said.listen.map(({ address }) => address.address).filter((a) => a !== '0.0.0.0' && a !== '::'),
+    addresses: said.listen
+      .flatMap(({ door, address }) => (door === 'gateway' && 'address' in address ? [address.address] : []))
+      .filter((a) => a !== '0.0.0.0' && a !== '::'),
     honeypot: said.listen.some(({ role }) => role === 'honeypot'),
+    ...batvOf(around.checks),
     contact: said.contact ?? `postmaster@${(said.domains[0] ?? said.host_name).replace(/^\./, '')}`,
   };
   return {
@@ -47,19 +63,17 @@ export function settle(said: FileSettings, around: Surroundings): Config {
     dataDir: path(said.data_dir),
     ...(profile === undefined ? {} : { profile }),
     refuseAtSuspicion: profile === 'watch' ? Infinity : said.refuse_at_suspicion,
+    ...(profile === 'watch' ? { meant: { refuseAtSuspicion: said.refuse_at_suspicion } } : {}),
     refuseAtSuspicionFrom:
       profile === 'watch' ? 'profile watch' : (lineOf(['refuse_at_suspicion']) ?? 'default'),
     checksTimeoutMs: said.checks_timeout,
+    recipientTimeoutMs: said.recipient_timeout,
     messageChecksTimeoutMs: said.message_checks_timeout,
-    listen: said.listen.map(({ door, role, address, proxy_protocol_from, tls }) => ({
-      door,
-      ...(role === undefined ? {} : { role }),
-      ...address,
-      proxyProtocolFrom: networkSet(proxy_protocol_from),
-      tls: tls ?? (said.tls === undefined ? 'none' : 'starttls'),
-    })),
+    signatures: around.signatures,
+    listen: said.listen.flatMap((listener, index) => listenOf(listener, index, said.tls !== undefined)),
+    services: said.listen.flatMap((listener, index) => serviceOf(listener, index, around.groups, path)),
     ...(said.tls === undefined ? {} : { tls: tlsOf(said.tls, path) }),
-    backend: backendOf(said.backend, path),
+    ...(said.backend === undefined ? {} : { backend: backendOf(said.backend, path) }),
     routes: said.route.map((route) => ({ domains: route.domains, backend: backendOf(route, path) })),
     dns: { servers: said.dns.servers, timeoutMs: said.dns.timeout, cacheEntries: said.dns.cache_entries },
     limits: limitsOf(said.limits),
@@ -78,16 +92,64 @@ export function settle(said: FileSettings, around: Surroundings): Config {
       const lineOfIt = (path: readonly string[]) =>
         lineOf(path) ??
         (follows === undefined ? undefined : lineOf(path.map((key) => (key === check.name ? follows : key))));
-      return checkOf(check, inForce, site, originsOf(check, inForce, stance, lineOfIt));
+      const of = checkOf(check, inForce, site, originsOf(check, inForce, stance, lineOfIt));
+      return profile === 'watch' ? { ...of, meant: given } : of;
     }),
     logFormat: said.log.format,
     journalKeptMs: said.journal.kept,
+    journalOctets: said.journal.size,
+    lineOf: (path) => locator.exactly(path),
+  };
+}
+
+/** They stand in the check that a postmaster looks for, and hold for all that sees a recipient, whether that check is on or off. */
+function batvOf(checks: Surroundings['checks']): Pick<Site, 'batvKeys' | 'signsOutgoing'> {
+  const settings = checks.find(({ check }) => check.name === 'fake-bounce')?.settings as
+    CheckSettings | undefined;
+  return {
+    batvKeys: settings?.['batv_keys'] as Site['batvKeys'],
+    signsOutgoing: settings?.['sign_outgoing'] === true,
   };
 }
 
 function checkOf(check: AnyCheck, settings: CheckSettings, site: Site, origins: Origins): CheckConfig {
   const idle = check.idle?.(settings, site);
   return { check, settings, ...(idle === undefined ? {} : { idle }), origins };
+}
+
+type Listener = FileSettings['listen'][number];
+
+function listenOf(
+  { door, role, address, proxy_protocol_from, tls }: Listener,
+  index: number,
+  hasCertificate: boolean,
+): readonly ListenConfig[] {
+  // A gateway on a path has been refused by then.
+  if (door !== 'gateway' || 'path' in address) return [];
+  return [
+    {
+      index,
+      ...(role === undefined ? {} : { role }),
+      ...address,
+      proxyProtocolFrom: networkSet(proxy_protocol_from),
+      tls: tls ?? (hasCertificate ? 'starttls' : 'none'),
+    },
+  ];
+}
+
+const DEFAULT_MODE = 0o660;
+
+function serviceOf(
+  { door, address, mode = DEFAULT_MODE, group = '' }: Listener,
+  index: number,
+  groups: ReadonlyMap<string, number>,
+  path: (name: string) => string,
+): readonly ServiceConfig[] {
+  if (door === 'gateway') return [];
+  if (!('path' in address)) return [{ index, door, at: address }];
+  const groupId = groups.get(group);
+  const own = groupId === undefined ? {} : { groupId };
+  return [{ index, door, at: { path: path(address.path), mode, ...own } }];
 }
 
 function tlsOf(tls: NonNullable<FileSettings['tls']>, path: (name: string) => string): TlsConfig {

@@ -29,7 +29,8 @@ export function settingInfo(schema: z.core.$ZodType): SettingInfo {
       required = false;
     }
     if (def.type === 'optional') required = false;
-    if (def.type === 'pipe') inner = def.in;
+    // What stands in front of a table, and looks at it before it is read, is nothing to write.
+    if (def.type === 'pipe') inner = kindOf(def.in) === 'transform' ? def.out : def.in;
     else if ('innerType' in def) inner = def.innerType;
     else break;
   }

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { domainToASCII } from 'node:url';
 import { z } from 'zod';
 import { parseNetwork } from '../mail/ip.ts';
 
@@ -12,10 +13,19 @@ export function value<T>(wants: string, example: string, read: (text: string) =>
     .transform((text, ctx) => {
       const out = read(text);
       if (out !== undefined) return out;
-      ctx.addIssue({ code: 'custom', message: `wants ${wants}, such as "${example}"` });
+      const hint = aLabels(text);
+      ctx.addIssue({ code: 'custom', message: `wants ${wants}, such as "${hint ?? example}"` });
       return z.NEVER;
     })
     .meta({ wants, example });
+}
+
+/** An internationalised domain as DNS and SMTP know it (RFC 5890 2.3.2.1); undefined for all else. */
+export function aLabels(text: string): string | undefined {
+  const [, before = '', domain = ''] = /^(.*@|\.|)([^@]+)$/.exec(text) ?? [];
+  if (/^[\0-\x7f]*$/.test(domain)) return undefined;
+  const ascii = domainToASCII(domain);
+  return isHostName(ascii) ? before + ascii : undefined;
 }
 
 export const hostName = value('a full host name', 'mx.example.org', (text) => {
@@ -46,7 +56,31 @@ export interface SocketAddress {
   readonly port: number;
 }
 
-export const socketAddress = value('an address with a port', '0.0.0.0:25', (text) => readSocketAddress(text));
+export interface SocketFile {
+  readonly path: string;
+}
+
+// sockaddr_un has 108 octets, with the final NUL.
+const MAX_SOCKET_PATH_OCTETS = 107;
+
+export const listenAddress = value(
+  'an address with a port, or unix: and a path of 107 octets at most',
+  '0.0.0.0:25',
+  (text): SocketAddress | SocketFile | undefined => {
+    if (!text.startsWith('unix:')) return readSocketAddress(text);
+    const file = text.slice('unix:'.length);
+    const fits = file !== '' && !file.includes('\0') && Buffer.byteLength(file) <= MAX_SOCKET_PATH_OCTETS;
+    return fits ? { path: file } : undefined;
+  },
+);
+
+export const permissions = value('permissions in octal digits', '0660', (text) =>
+  /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : undefined,
+);
+
+export const groupName = value('the name of a group', 'postfix', (text) =>
+  /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\$?$/.test(text) ? text : undefined,
+);
 
 export const dnsServer = value(
   'the address of a DNS server, with or without its port',

@@ -1,4 +1,5 @@
 import type { NetworkSet } from '../mail/networks.ts';
+import type { GuessMarks } from './guesses.ts';
 import { clientNetwork, type Site } from './site.ts';
 
 /**
@@ -14,6 +15,8 @@ export interface ConvictionSettings {
   readonly strikeWindowMs: number;
   /** How long guesses are counted together; 0 where nobody asks for them. */
   readonly guessWindowMs: number;
+  /** How many of them convict; absent: none do. */
+  readonly guessMarks?: GuessMarks | undefined;
   /** How long the first block lasts; each further one `factor` times as long, at most `longestMs`. */
   readonly firstMs: number;
   readonly factor: number;
@@ -24,7 +27,18 @@ export interface ConvictionSettings {
   readonly spared?: Pick<NetworkSet, 'has'>;
 }
 
-/** Spaces of the rates. Guesses are counted by client network, strikes by what a block would cover. */
+/** A charge that was brought, as it stands in the decision. */
+export interface BroughtCharge {
+  readonly charge: Charge;
+  /** That found it; `dialogue` for nonsense. */
+  readonly check: string;
+  /** How many guesses it is, or how many strikes there are now. */
+  readonly times?: number | undefined;
+  /** What came of it. */
+  readonly block?: { readonly network: string; readonly endsMs: number } | undefined;
+}
+
+/** Spaces of the rates. Guesses are counted by client network and by what a block would cover, strikes by the latter. */
 export const STRIKES = 'strikes';
 export const GUESSES = 'guesses';
 /** Recipients of the same networks that got their message, since the first guess. */

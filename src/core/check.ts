@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { Charge } from './charges.ts';
 import type { Clues } from './clues.ts';
-import type { FactsAt } from './facts.ts';
+import type { FactsAt, SessionFacts } from './facts.ts';
 import type { Header } from '../mail/header.ts';
 import type { Finding } from './finding.ts';
 import type { Ports } from './ports.ts';
@@ -41,6 +41,10 @@ export interface Check<S extends Stage, Settings, Evidence> {
   readonly tagsListHosts?: true;
   /** What a finding says against the client beyond this session, by its code; brought only where the finding was acted upon. */
   readonly charges?: Readonly<Record<string, Charge>>;
+  /** At `connect`: its answer may change while the session lasts, so it is asked anew for each transaction. */
+  readonly anew?: true;
+  /** Where it has anything to judge; absent: at all. See `hasPlaceAt`. */
+  readonly doors?: readonly SessionFacts['door'][];
   /** Why it cannot run although it is on (no zones, no list), or undefined. It is then left out, and `check-config` says so. */
   idle?(settings: Settings & CommonSettings, site: Site): string | undefined;
   /** Asks, never judges. The signal ends the wait at the stage's deadline. Absent where the facts alone suffice. */
@@ -52,6 +56,17 @@ export interface Check<S extends Stage, Settings, Evidence> {
     site: Site,
     clues: Clues,
   ): Evidence | Promise<Evidence>;
+  /**
+   * For `replay` under another configuration: what was gathered then, as these settings and clues would have gathered it. Absent where what
+   * is asked hangs on the facts alone.
+   */
+  again?(
+    evidence: Evidence,
+    facts: FactsAt<S>,
+    settings: Settings & CommonSettings,
+    site: Site,
+    clues: Clues,
+  ): Again<Evidence>;
   /** At `endOfMessage`: asks ahead for what `gather` will want, once the header is there. The answers are the port's to keep. */
   ahead?(header: Header, ports: Ports, signal: AbortSignal): void;
   /** Judges, never asks: the same arguments give the same findings (promise P5). */
@@ -63,8 +78,19 @@ export interface Check<S extends Stage, Settings, Evidence> {
   ): readonly Finding[];
 }
 
+/** `unasked`: something would be asked that was not asked then. What there is of evidence is judged all the same: it may refuse by itself. */
+export type Again<Evidence> =
+  | { readonly evidence: Evidence; readonly unasked?: boolean }
+  | { readonly evidence?: undefined; readonly unasked: true };
+
 /** A check with its types put away, as the ladder holds it. */
 export type AnyCheck = Check<Stage, unknown, Json>;
+
+/** A policy service is never shown a message, so nothing of it can be judged there. */
+export function hasPlaceAt({ doors, stage }: AnyCheck, door: SessionFacts['door']): boolean {
+  if (door === 'policy' && stage === 'endOfMessage') return false;
+  return doors === undefined || doors.includes(door);
+}
 
 /**
  * Says that facts, settings and evidence of one check belong together; the engine keeps them together from here on.

@@ -1,10 +1,13 @@
 import type { Mailbox, ReversePath } from '../mail/mailbox.ts';
 import type { Reply } from '../mail/reply.ts';
+import type { BroughtCharge } from './charges.ts';
 import type { Json } from './check.ts';
 import type { Exemption, Treatment } from './exemption.ts';
 import type { SessionFacts } from './facts.ts';
 import type { MailParameters } from '../mail/parameters.ts';
 import type { Finding } from './finding.ts';
+import type { Would } from './ladder.ts';
+import type { Recipient } from './recipient.ts';
 import type { Stage } from './stage.ts';
 
 /**
@@ -33,13 +36,19 @@ export interface Decision {
   readonly code?: string | undefined;
   /** Sum of the weights of all findings that the ladder counted. */
   readonly suspicion: number;
+  /** What would have come of it without `profile = "watch"`, where that is something else. */
+  readonly would?: Would | undefined;
   /** What was refused or deferred before there was a recipient. */
   readonly early?: EarlyJudgement | undefined;
   /** How many of the session's violations had happened when DATA was judged, and the message; absent where it was not. */
   readonly atData?: number | undefined;
   readonly atMessage?: number | undefined;
+  /** `check:code` of what a delivered message was marked with; absent where it went on unmarked. */
+  readonly tags?: readonly string[] | undefined;
   /** Set once the message has been taken whole. */
   readonly sizeOctets?: number | undefined;
+  /** What was held against the client beyond the session, as far as it was known by then; absent where nothing was. */
+  readonly charges?: readonly BroughtCharge[] | undefined;
   /** Hash of the configuration that judged, so that `replay` knows when it differs. */
   readonly policy: string;
 }
@@ -56,11 +65,13 @@ export const OUTCOMES = ['accepted', 'relayed', 'refused', 'deferred', 'abandone
 export type DecisionOutcome = (typeof OUTCOMES)[number];
 
 export interface RecipientDecision {
-  readonly mailbox: Mailbox;
+  readonly mailbox: Recipient;
   readonly outcome: DecisionOutcome;
   readonly reply: Reply;
   readonly check?: string | undefined;
   readonly code?: string | undefined;
+  /** What would have been said without `profile = "watch"`, where that is no yes. */
+  readonly would?: Would | undefined;
   /** How many of the session's violations had happened when it was judged; absent where it was not (a split by 452). */
   readonly violationsSeen?: number | undefined;
   /** What lifted checks for this recipient; absent where nothing did. */
@@ -85,11 +96,16 @@ export interface Step {
 export interface Journal {
   /** Never waits and never fails the mail: under too much load records are dropped, and counted. */
   record(decision: Decision): void;
+  /** Connections that came to no decision, for the door turned them away; the reason is a word. */
+  turnedAway(atMs: number, reason: string, connections: number): void;
   /** Newest first. */
   find(query: JournalQuery): Promise<readonly Decision[]>;
   summary(span: JournalSpan): Promise<Summary>;
-  /** Drops what is older than `keptMs` in small steps; resolves to the number of rows dropped. */
-  expire(keptMs: number): Promise<number>;
+  /**
+   * Drops what is older than `keptMs` in small steps, then what is more than `sizeOctets` of disk: the oldest of the connections that asked
+   * for no transaction first, then the oldest of all. Resolves to the number of decisions dropped.
+   */
+  expire(keptMs: number, sizeOctets?: number): Promise<number>;
   /** What has been written and what was lost since the start. */
   readonly counts: { readonly recorded: number; readonly dropped: number };
   /** Writes what is queued, then lets go of the database. */
@@ -135,6 +151,8 @@ export interface Summary {
   readonly clients: number;
   /** Kept by the minute: of the whole of each minute that the span touches. */
   readonly byCheck: readonly CheckSummary[];
+  /** At the door, by the reason; of whole minutes too. */
+  readonly turnedAway: Readonly<Record<string, number>>;
 }
 
 export interface CheckSummary {

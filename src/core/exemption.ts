@@ -12,6 +12,11 @@ export interface Exemption {
   readonly source: string;
   /** The names it lifts, or all that do not insist on being named. */
   readonly lifts: 'all' | readonly string[];
+  /**
+   * Whom it speaks for. That it is this client's mail is certain. A sender is what the client says, and a recipient that takes everything
+   * did not ask for spam without a mark.
+   */
+  readonly about: 'client' | 'envelope';
 }
 
 /** All exemptions of a client or recipient taken together. */
@@ -40,15 +45,22 @@ export function treatmentOf(facts: Facts, site: Site, entries: readonly ListEntr
       reason: `${session.client.address} is in one of our own networks`,
       source: 'networks',
       lifts: 'all',
+      about: 'client',
     });
   } else if (site.relays.has(session.client.address)) {
-    exemptions.push({ reason: `${session.client.address} relays for us`, source: 'relays', lifts: 'all' });
+    exemptions.push({
+      reason: `${session.client.address} relays for us`,
+      source: 'relays',
+      lifts: 'all',
+      about: 'client',
+    });
   }
   if (session.authenticated !== undefined) {
     exemptions.push({
       reason: `authenticated as ${session.authenticated.identity}`,
       source: 'auth',
       lifts: 'all',
+      about: 'client',
     });
   }
   let refusalsAreTags = false;
@@ -61,6 +73,7 @@ export function treatmentOf(facts: Facts, site: Site, entries: readonly ListEntr
         reason: `${mailbox.local.toLowerCase()} is always reachable`,
         source: 'RFC 5321 4.5.1',
         lifts: 'all',
+        about: 'envelope',
       });
     }
   }
@@ -70,25 +83,49 @@ export function treatmentOf(facts: Facts, site: Site, entries: readonly ListEntr
         reason: entry.reason ?? 'allow list',
         source: entry.source,
         lifts: entry.lifts ?? 'all',
+        about: entry.sender === undefined && entry.recipient === undefined ? 'client' : 'envelope',
       });
     } else if (entry.kind === 'list-host') refusalsAreTags = true;
   }
   return exemptions.length === 0 && !refusalsAreTags ? NO_TREATMENT : { exemptions, refusalsAreTags };
 }
 
-export function lifts(treatment: Treatment, check: Pick<AnyCheck, 'name' | 'lifted'>): boolean {
-  return treatment.exemptions.some((e) =>
-    e.lifts === 'all' ? check.lifted === 'by-any' : e.lifts.includes(check.name),
-  );
+/** `tags`: it is asked, and what it would refuse or defer is a tag. `none`: it is not asked at all. */
+export type Hearing = 'full' | 'tags' | 'none';
+
+/**
+ * How far a check is heard under the treatment: the one place that decides it. What an exemption lifts before DATA would refuse or delay
+ * the client, and no more; so it is not asked. What the message itself says is of use to the filters behind us even where nobody is
+ * refused for it (M9): for an exemption of the envelope it is asked, and tags.
+ */
+export function hearingOf(
+  { exemptions, refusalsAreTags }: Treatment,
+  { name, stage, lifted, tagsListHosts }: Pick<AnyCheck, 'name' | 'stage' | 'lifted' | 'tagsListHosts'>,
+): Hearing {
+  const byAny = lifted === 'by-any';
+  // The protocol's own rules and viruses hold for a list server and for postmaster all the same.
+  let hearing: Hearing = refusalsAreTags && (byAny || tagsListHosts === true) ? 'tags' : 'full';
+  for (const e of exemptions) {
+    if (e.lifts === 'all' ? !byAny : !e.lifts.includes(name)) continue;
+    if (e.lifts !== 'all' || e.about === 'client' || stage !== 'endOfMessage') return 'none';
+    hearing = 'tags';
+  }
+  return hearing;
+}
+
+/** An exemption of the client itself from all checks: nothing said of the envelope, and no name of the client's, adds to it. */
+export function isClientExempt({ exemptions }: Treatment): boolean {
+  return exemptions.some((e) => e.lifts === 'all' && e.about === 'client');
 }
 
 /** Equal keys: recipients that can share a transaction, because one verdict on the message suits them all (E8). */
-export function treatmentKey(treatment: Treatment): string {
+export function treatmentKey({ exemptions, refusalsAreTags }: Treatment): string {
   const named = new Set<string>();
   let all = '';
-  for (const e of treatment.exemptions) {
-    if (e.lifts === 'all') all = 'all';
-    else for (const name of e.lifts) named.add(name);
+  for (const e of exemptions) {
+    if (e.lifts !== 'all') for (const name of e.lifts) named.add(name);
+    else if (e.about === 'client') all = 'client';
+    else if (all === '') all = 'envelope';
   }
-  return [all, ...[...named].sort(), treatment.refusalsAreTags ? 'tags' : ''].join(' ');
+  return [all, ...[...named].sort(), refusalsAreTags ? 'tags' : ''].join(' ');
 }

@@ -1,9 +1,11 @@
-import type { Mailbox, ReversePath } from '../mail/mailbox.ts';
+import type { ReversePath } from '../mail/mailbox.ts';
 import type { MailParameters, RcptParameters } from '../mail/parameters.ts';
+import type { Recipient } from './recipient.ts';
 import type { Stage } from './stage.ts';
 
 /** Ways in which a client broke the dialogue's own rules. */
-export type Violation = 'early-talker' | 'pipelining' | 'bare-newline' | 'too-many-errors';
+export type Violation =
+  'early-talker' | 'pipelining' | 'bare-newline' | 'too-many-errors' | 'foreign-protocol';
 
 /** What is known of one connection. Plain readonly JSON: it is journalled and replayed as it stands. */
 export interface SessionFacts {
@@ -33,11 +35,11 @@ export interface TransactionFacts {
   readonly reversePath: ReversePath;
   readonly parameters: MailParameters;
   /** The forward-paths let in so far. */
-  readonly recipients: readonly Mailbox[];
+  readonly recipients: readonly Recipient[];
 }
 
 export interface RecipientFacts {
-  readonly mailbox: Mailbox;
+  readonly mailbox: Recipient;
   readonly parameters: RcptParameters;
 }
 

@@ -12,12 +12,14 @@ export interface Finding {
   readonly text: string;
   /** RFC 3463 status of a refusal by this finding, always written with class 5: `5.7.25`. A deferral turns it into class 4. */
   readonly enhanced?: string;
-  /** Basic code of a refusal by this finding, 550 unless given. */
+  /** Basic code of a refusal by this finding, 550 unless given; of its deferral, 450 unless it is a 4yz one. */
   readonly replyCode?: number;
   /** In place of the check's own weight, where one check knows several (a DNSBL zone). Negative speaks for the client. */
   readonly weight?: number;
   /** The check that a reply names in its place: a trap that gives its name away catches nobody. */
   readonly shownAs?: string;
+  /** What a reply says in place of `text`, where the whole of it is for the operator only. */
+  readonly shownText?: string;
   /** The domain that a pass vouches for (SPF, a forward-confirmed name): later checks know the client by it. */
   readonly domain?: string;
   /** What goes into Authentication-Results where the message is let in (RFC 8601). */

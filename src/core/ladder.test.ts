@@ -7,12 +7,16 @@ import type { Finding } from './finding.ts';
 import { effectOf, standingOf, type Effect, type Judged } from './ladder.ts';
 import type { CheckSettings } from './policy.ts';
 import type { Action } from './settings.ts';
-import { COSTS, type Cost } from './stage.ts';
+import { COSTS, type Cost, type Stage } from './stage.ts';
 
 const SIGNATURE = { contact: 'postmaster@example.org', id: 'K7Q2MX4D' };
 const TAGS_ONLY: Treatment = { exemptions: [], refusalsAreTags: true };
+const ENVELOPE: Treatment = {
+  exemptions: [{ reason: 'x', source: 'postern.toml:1', lifts: 'all', about: 'envelope' }],
+  refusalsAreTags: false,
+};
 const liftsOnly = (lifts: 'all' | readonly string[]): Treatment => ({
-  exemptions: [{ reason: 'allow list', source: 'postern.toml:1', lifts }],
+  exemptions: [{ reason: 'allow list', source: 'postern.toml:1', lifts, about: 'client' }],
   refusalsAreTags: false,
 });
 
@@ -20,7 +24,12 @@ function judged(
   name: string,
   action: Action,
   finding: Partial<Finding>,
-  more: { lifted?: 'by-any' | 'by-name'; tagsListHosts?: true; settings?: Partial<CheckSettings> } = {},
+  more: {
+    stage?: Stage;
+    lifted?: 'by-any' | 'by-name';
+    tagsListHosts?: true;
+    settings?: Partial<CheckSettings>;
+  } = {},
 ): Judged {
   const settings: CheckSettings = {
     on_fail: action,
@@ -33,7 +42,7 @@ function judged(
   const check = defineCheck({
     name,
     summary: '',
-    stage: 'rcpt',
+    stage: more.stage ?? 'rcpt',
     cost: 'memory',
     codes: {},
     settings: z.strictObject({}),
@@ -103,6 +112,16 @@ describe('the effect of a finding', () => {
       assert.deepEqual([effect(broken, TAGS_ONLY), effect(broken)], [{ kind: 'tag' }, { kind: action }]);
     }
     assert.deepEqual(effect(judged('a', 'observe', {}), TAGS_ONLY), { kind: 'observe' });
+  });
+
+  it('of a question without answer is nothing where the answer could bring a tag at most', () => {
+    const silent = { result: 'temperror' } as const;
+    const of = (more: Parameters<typeof judged>[3], treatment: Treatment) =>
+      effect(judged('a', 'refuse', silent, more), treatment).kind;
+    const message = { stage: 'endOfMessage' } as const;
+    assert.deepEqual([of({}, TAGS_ONLY), of(message, ENVELOPE)], ['observe', 'observe']);
+    assert.equal(of({ ...message, lifted: 'by-name' }, ENVELOPE), 'defer', 'a virus scanner');
+    assert.equal(of({ lifted: 'by-name' }, TAGS_ONLY), 'defer');
   });
 });
 
@@ -205,6 +224,33 @@ describe('where a climb stands', () => {
       treatment: TAGS_ONLY,
     });
     assert.deepEqual(got, { verdict: { kind: 'go-on' }, suspicion: 50, tags: ['a:bad', 'r:bad'] });
+  });
+
+  it('for an exempt envelope has what the message says as tags, and no more', () => {
+    const message = { stage: 'endOfMessage' } as const;
+    const got = standing(
+      [
+        judged('envelope', 'refuse', {}),
+        judged('a', 'suspect', { weight: 50 }, message),
+        judged('r', 'refuse', {}, message),
+        judged('d', 'refuse', { result: 'temperror' }, message),
+      ],
+      { treatment: ENVELOPE },
+    );
+    assert.deepEqual(got, { verdict: { kind: 'go-on' }, suspicion: 50, tags: ['a:bad', 'r:bad'] });
+  });
+
+  it('is a refusal by the sum of those that are fully heard', () => {
+    const heavy = (weight: number) => judged('n', 'suspect', { weight }, { lifted: 'by-name' });
+    for (const treatment of [TAGS_ONLY, ENVELOPE]) {
+      const { verdict } = standing([judged('a', 'suspect', { weight: 50 }), heavy(10)], { treatment });
+      assert.ok(verdict.kind === 'refuse' && verdict.check === 'suspicion');
+      assert.match(verdict.reply.lines[0]!, /unwanted sender: n is bad \(n\) \(suspicion\)/);
+      assert.equal(
+        standing([judged('a', 'suspect', { weight: 50 }), heavy(9)], { treatment }).verdict.kind,
+        'go-on',
+      );
+    }
   });
 
   it('leaves out what is lifted', () => {

@@ -1,7 +1,7 @@
 import type { Reply } from '../mail/reply.ts';
 import type { AnyCheck } from './check.ts';
 import type { Treatment } from './exemption.ts';
-import { lifts } from './exemption.ts';
+import { hearingOf } from './exemption.ts';
 import type { Finding, SpamScore } from './finding.ts';
 import type { CheckSettings, ConfiguredCheck, Policy } from './policy.ts';
 import { refusal } from './replies.ts';
@@ -19,7 +19,7 @@ const NONE: Effect = { kind: 'none' };
 
 export function effectOf(
   finding: Finding,
-  check: Pick<AnyCheck, 'name' | 'lifted' | 'tagsListHosts'>,
+  check: Pick<AnyCheck, 'name' | 'stage' | 'lifted' | 'tagsListHosts'>,
   settings: CheckSettings,
   treatment: Treatment,
 ): Effect {
@@ -30,7 +30,8 @@ export function effectOf(
       // A pass that carries a weight speaks for the client (DNSWL).
       return finding.weight === undefined ? NONE : { kind: 'suspect', weight: finding.weight };
     case 'temperror':
-      return { kind: settings.on_temperror === 'defer' ? 'defer' : 'observe' };
+      // Nobody waits for an answer that could bring a tag at most.
+      return { kind: settings.on_temperror === 'defer' && !onlyTags(treatment, check) ? 'defer' : 'observe' };
     case 'fail': {
       const action = settings.actions[finding.code] ?? settings.on_fail;
       switch (action) {
@@ -40,9 +41,7 @@ export function effectOf(
           return { kind: 'suspect', weight: finding.weight ?? settings.weight };
         case 'refuse':
         case 'defer':
-          // A list server is never refused for its subscriber's sake; the protocol's own rules hold for it all the same.
-          if (treatment.refusalsAreTags && (check.lifted === 'by-any' || check.tagsListHosts === true))
-            return { kind: 'tag' };
+          if (onlyTags(treatment, check)) return { kind: 'tag' };
           // P3: with DNS well again the client may turn out to be one that an entry lets in.
           return { kind: treatment.namesOpen === true && check.lifted === 'by-any' ? 'defer' : action };
         case 'tag':
@@ -57,6 +56,9 @@ export function effectOf(
   }
 }
 
+const onlyTags = (treatment: Treatment, check: Parameters<typeof hearingOf>[1]): boolean =>
+  hearingOf(treatment, check) === 'tags';
+
 /** A check's findings, as far as the climb has come. */
 export interface Judged {
   readonly configured: ConfiguredCheck;
@@ -70,6 +72,16 @@ export interface Standing {
   readonly tags: readonly string[];
   /** What mail filters behind us are told of the content; absent where nobody has scored it. */
   readonly spam?: SpamScore;
+  /** Under `profile = "watch"` alone. */
+  readonly would?: Would;
+}
+
+/** What would have come of it without `profile = "watch"`. */
+export interface Would {
+  readonly kind: Verdict['kind'];
+  readonly check?: string;
+  readonly code?: string;
+  readonly suspicion: number;
 }
 
 export interface Signature {
@@ -92,6 +104,8 @@ export function standingOf(
   signature: Signature,
 ): Standing {
   let suspicion = 0;
+  /** As much of it as may refuse. */
+  let held = 0;
   let refused: Verdict = GO_ON;
   let deferred: Verdict = GO_ON;
   const tags: string[] = [];
@@ -99,7 +113,8 @@ export function standingOf(
   let spam: SpamScore | undefined;
   for (const { configured, findings } of judged) {
     const { check, settings } = configured;
-    if (lifts(treatment, check)) continue;
+    const hearing = hearingOf(treatment, check);
+    if (hearing === 'none') continue;
     for (const finding of findings) {
       const effect = effectOf(finding, check, settings, treatment);
       if (finding.spam !== undefined && isHeard(finding.result, effect.kind))
@@ -113,9 +128,10 @@ export function standingOf(
           break;
         case 'suspect':
           suspicion += effect.weight;
+          if (hearing === 'full') held += effect.weight;
           if (effect.weight > 0) {
             tags.push(`${check.name}:${finding.code}`);
-            signs.push(`${finding.text} (${check.name})`);
+            if (hearing === 'full') signs.push(sign(finding, check));
           }
           break;
         case 'refuse':
@@ -133,16 +149,14 @@ export function standingOf(
     }
   }
   const counts = upTo === undefined || COSTS.indexOf(upTo) >= SUSPICION_COUNTS_FROM;
-  if (refused.kind === 'go-on' && counts && suspicion >= policy.refuseAtSuspicion && signs.length > 0) {
+  if (refused.kind === 'go-on' && counts && held >= policy.refuseAtSuspicion && signs.length > 0) {
     const text = `too many signs of an unwanted sender: ${signs.join(', ')}`;
-    refused = treatment.refusalsAreTags
-      ? GO_ON
-      : verdictOf(
-          treatment.namesOpen === true ? 'defer' : 'refuse',
-          'suspicion',
-          { result: 'fail', code: 'suspicion', text, enhanced: '5.7.1' },
-          signature,
-        );
+    refused = verdictOf(
+      treatment.namesOpen === true ? 'defer' : 'refuse',
+      'suspicion',
+      { result: 'fail', code: 'suspicion', text, enhanced: '5.7.1' },
+      signature,
+    );
   }
   return {
     verdict: refused.kind === 'go-on' ? deferred : refused,
@@ -151,6 +165,38 @@ export function standingOf(
     ...(spam === undefined ? {} : { spam }),
   };
 }
+
+/** The findings with the settings that are meant, for `profile = "watch"`. */
+export const asMeant = (judged: readonly Judged[]): readonly Judged[] =>
+  judged.map(({ configured, findings }) => ({
+    configured: { ...configured, settings: configured.meant ?? configured.settings },
+    findings,
+  }));
+
+/** Rung by rung, as the climb would have gone: it went on where it would have ended. */
+export function wouldBe(
+  judged: readonly Judged[],
+  meant: Pick<Policy, 'refuseAtSuspicion'>,
+  treatment: Treatment,
+  signature: Signature,
+): Would {
+  const all = asMeant(judged);
+  for (const [i, { configured }] of all.entries()) {
+    const { cost } = configured.check;
+    if (all[i + 1]?.configured.check.cost === cost) continue;
+    const { verdict, suspicion } = standingOf(all.slice(0, i + 1), meant, treatment, cost, signature);
+    if (verdict.kind !== 'go-on') {
+      const { kind, check, code } = verdict;
+      return { kind, check, code, suspicion };
+    }
+  }
+  const { verdict, suspicion } = standingOf(all, meant, treatment, undefined, signature);
+  if (verdict.kind === 'go-on') return { kind: 'go-on', suspicion };
+  return { kind: verdict.kind, check: verdict.check, code: verdict.code, suspicion };
+}
+
+const sign = ({ text, shownText, shownAs }: Finding, { name }: Pick<AnyCheck, 'name'>): string =>
+  `${shownText ?? text} (${shownAs ?? name})`;
 
 /** What is only observed, or switched off, is not told to mail filters either. */
 const isHeard = (result: Finding['result'], effect: Effect['kind']): boolean =>
@@ -164,6 +210,7 @@ function graver(a: SpamScore | undefined, b: SpamScore): SpamScore {
 }
 
 function verdictOf(kind: 'refuse' | 'defer', check: string, finding: Finding, signature: Signature): Verdict {
-  const reply: Reply = refusal(kind, finding.shownAs ?? check, finding, signature);
+  const told = { ...finding, text: finding.shownText ?? finding.text };
+  const reply: Reply = refusal(kind, finding.shownAs ?? check, told, signature);
   return { kind, check, code: finding.code, reply };
 }

@@ -1,5 +1,6 @@
 import type { Reply } from '../mail/reply.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
+import type { ArchivesPort } from './archives.ts';
 import type { ConvictionSettings } from './charges.ts';
 import type { Header } from '../mail/header.ts';
 import type { Json } from './check.ts';
@@ -21,6 +22,8 @@ export interface Ports {
   readonly lists: ListsPort;
   readonly zones: ZoneHealthPort;
   readonly scanners: ScannersPort;
+  /** Absent where nobody can look into archives. */
+  readonly archives?: ArchivesPort | undefined;
   readonly classifier: ClassifierPort;
   /** The message at hand: there at `endOfMessage`, and only then. */
   readonly message?: MessagePort | undefined;
@@ -83,13 +86,20 @@ export interface GreylistAttempt {
   readonly clientPasses: number;
   /** Learns and holds nobody up: every attempt passes at once. */
   readonly seedOnly: boolean;
+  /** When the client's session began: what was tried first since then is tried again by the same session, which is no retry. */
+  readonly sessionSinceMs: number;
 }
 
 export type GreylistState =
   /** Not seen within the window: noted now. */
   | { readonly kind: 'new'; readonly waitMs: number }
-  /** Came back too soon. */
-  | { readonly kind: 'early'; readonly waitMs: number; readonly sinceFirstMs: number }
+  /** Came back too soon, or never left: in the session of its first attempt. */
+  | {
+      readonly kind: 'early';
+      readonly waitMs: number;
+      readonly sinceFirstMs: number;
+      readonly sameSession?: true;
+    }
   /** Came back in time: known from now on. */
   | { readonly kind: 'passed'; readonly sinceFirstMs: number }
   | { readonly kind: 'known' }
@@ -143,13 +153,16 @@ export interface RatesPort {
 
 /** Asks a sender domain's own server whether it would take a bounce (E6). */
 export interface CalloutPort {
-  /** Never rejects. MAIL FROM:<>, then RCPT TO each address in turn up to the first refusal, then QUIT; one answer each. */
+  /** Never rejects. Within bounds for each server and each domain. MAIL FROM:<>, then RCPT TO each address in turn up to the first refusal, then QUIT; one answer each. */
   ask(
     hosts: readonly string[],
     recipients: readonly Mailbox[],
     signal: AbortSignal,
-  ): Promise<readonly BackendAnswer[]>;
+  ): Promise<readonly CalloutAnswer[]>;
 }
+
+/** `limited`: nobody was asked, for they were asked often enough, or too many are being asked. */
+export type CalloutAnswer = BackendAnswer | { readonly kind: 'limited'; readonly reason: string };
 
 export interface ListsPort {
   find(question: ListQuestion): readonly ListEntry[];
@@ -163,6 +176,10 @@ export interface ZoneHealthPort {
   suspended(zone: string): string | undefined;
   /** The zone answered nonsense: it is not asked again until its self-test passes, and the operator is told. */
   suspend(zone: string, reason: string): void;
+  /** Why nobody waits for its answers now: it has been silent. Undefined where they are waited for. */
+  silent(zone: string): string | undefined;
+  /** A question to it begins. To be told whether it was answered, unless whoever asked stopped waiting. */
+  asking(zone: string): (answered: boolean) => void;
 }
 
 export type BackendAnswer =
@@ -190,4 +207,6 @@ export interface MessagePort {
 
 export interface RecipientsPort {
   ask(recipient: Mailbox, signal: AbortSignal): Promise<BackendAnswer>;
+  /** Asking costs nothing, so nobody need remember an answer. */
+  readonly isFree?: boolean;
 }

@@ -7,7 +7,7 @@ import { refusal, replies } from './replies.ts';
 const made: readonly (readonly [name: string, reply: Reply])[] = Object.entries(replies).map(
   ([name, make]) => [
     name,
-    (make as (argument: never) => Reply)((/Large|Long/.test(name) ? 1000 : 'K7Q2MX4D') as never),
+    (make as (...all: unknown[]) => Reply)(/Large|Long/.test(name) ? 1000 : 'K7Q2MX4D', 'help@example.org'),
   ],
 );
 
@@ -36,6 +36,12 @@ describe('the table of replies', () => {
     ])
       assert.ok(make('K7Q2MX4D').lines[0]!.includes('id K7Q2MX4D'));
     assert.ok(replies.messageTooLarge(1000).lines[0]!.includes('1000'));
+    assert.ok(replies.badStanding('192.0.2.7', 'help@example.org').lines[0]!.includes('192.0.2.7'));
+    for (const { lines } of [
+      replies.onlySomeUnknown('help@example.org'),
+      replies.badStanding('192.0.2.7', 'help@example.org'),
+    ])
+      assert.ok(lines[0]!.includes('help@example.org'));
     assert.ok(replies.tooManyFromYou('192.0.2.7').lines[0]!.includes('192.0.2.7'));
   });
 });
@@ -56,6 +62,8 @@ describe('a refusal', () => {
     ['refuse', '4.2.2', undefined, 550, '5.2.2'],
     ['defer', '5.7.25', 554, 450, '4.7.25'],
     ['defer', undefined, undefined, 450, '4.7.1'],
+    ['defer', '5.7.24', 451, 451, '4.7.24'],
+    ['refuse', '5.7.24', 451, 550, '5.7.24'],
   ];
   for (const [kind, enhanced, replyCode, code, status] of cases) {
     it(`${kind} by ${enhanced ?? 'nothing'} and ${replyCode ?? 'nothing'} is ${code} ${status}`, () => {

@@ -5,6 +5,7 @@
 import type { Reply } from '../mail/reply.ts';
 import { constantReply, reply } from '../mail/reply.ts';
 import type { Finding } from './finding.ts';
+import type { Verdict } from './verdict.ts';
 
 export const replies = {
   // RFC 5321 4.2: greeting and HELO carry no enhanced code (RFC 2034 4).
@@ -14,11 +15,18 @@ export const replies = {
   recipientOk: always(250, '2.1.5', 'Recipient ok'),
   startInput: always(354, '', 'Start mail input; end with <CRLF>.<CRLF>'),
   delivered: (id: string) => reply(250, '2.0.0', `Delivered, id ${id}`),
+  /** At a door behind which the MTA delivers: said to nobody, it stands in the journal. */
+  passedOn: (id: string) => reply(250, '2.0.0', `Let in, id ${id}`),
   bye: always(221, '2.0.0', 'Bye'),
   // RFC 5321 3.5.3: an honest answer of a server that does not tell who lives here.
   cannotVerify: always(252, '2.5.0', 'Cannot verify; send some mail, it will be judged at RCPT'),
   help: () =>
-    reply(214, '2.0.0', 'EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT STARTTLS AUTH', 'See RFC 5321'),
+    reply(
+      214,
+      '2.0.0',
+      'EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT',
+      'What else there is stands in the reply to EHLO; see RFC 5321',
+    ),
   startTls: always(220, '2.0.0', 'Ready to start TLS'),
   tlsUnavailable: always(454, '4.7.0', 'TLS is not available now'),
   authenticated: always(235, '2.7.0', 'Authentication succeeded'),
@@ -29,12 +37,26 @@ export const replies = {
   tooManyFromYou: (client: string) =>
     reply(421, '4.7.0', `Too many connections from ${client}, try again later`),
   tooBusy: always(421, '4.3.2', 'Too busy for new connections now, try again later'),
+  onlySomeUnknown: (contact: string) =>
+    reply(
+      421,
+      '4.7.0',
+      `Of the clients that are not known here only some are let in for now, try again later; questions to ${contact}`,
+    ),
+  badStanding: (client: string, contact: string) =>
+    reply(
+      421,
+      '4.7.0',
+      `Not now, for what came from ${client} or its network lately, try again later; questions to ${contact}`,
+    ),
   tooBusyForMail: always(451, '4.3.2', 'Too busy for new mail now, try again later'),
   tooManyFromYourNetwork: always(
     451,
     '4.7.0',
     'Too many messages from your network at one time, try again later',
   ),
+  // RFC 5321 3.8: the client begins anew with another connection, and loses nothing.
+  tooManyMessages: always(421, '4.7.0', 'Too many messages in this session, go on in another'),
   tooManyErrors: always(421, '4.7.0', 'Too many errors, closing'),
   timedOut: always(421, '4.4.2', 'Waited too long for you, closing'),
   stopping: (hostName: string) => reply(421, '4.3.2', `${hostName} is stopping, try again later`),
@@ -43,6 +65,8 @@ export const replies = {
   // RFC 5321 4.5.3.1.10 names 452 for recipients that have to go in another transaction.
   noTransaction: () => reply(503, '5.5.1', 'No transaction is open, send MAIL first'),
   otherTransaction: always(452, '4.5.3', 'Send this recipient in a transaction of its own'),
+  /** The MTA took it, a gate could not: it is deferred rather than guessed at. */
+  addressNotRead: always(450, '4.1.0', 'Not now: this address cannot be judged'),
   smtputf8NotPossible: () =>
     reply(553, '5.6.7', 'Refused: the mailbox behind this server takes no SMTPUTF8 mail'),
   bareNewline: (id: string) =>
@@ -51,6 +75,7 @@ export const replies = {
     reply(552, '5.3.4', `Refused: the message is larger than ${octets} octets`),
   headerTooLarge: (octets: number) =>
     reply(552, '5.3.4', `Refused: the header is larger than ${octets} octets`),
+  tooManyFields: (most: number) => reply(552, '5.3.4', `Refused: the header has more than ${most} fields`),
   lineTooLong: (octets: number) =>
     reply(552, '5.6.0', `Refused: the message has lines longer than ${octets} octets`),
   mailLoop: (id: string) =>
@@ -63,6 +88,11 @@ export const replies = {
 function always(code: number, enhanced: string, text: string): () => Reply {
   const said = constantReply(code, enhanced, text);
   return () => said;
+}
+
+/** RFC 5321 3.1: a greeting that refuses is 554; one that defers is 421. */
+export function atGreeting({ kind, reply: said }: Verdict & { readonly kind: 'refuse' | 'defer' }): Reply {
+  return { ...said, code: kind === 'refuse' ? 554 : 421 };
 }
 
 /** A backend's 521 (RFC 7504) closes its session with us; passed on as it stands it would close the client's as well. */
@@ -84,11 +114,16 @@ export function refusal(
     // A finding that knows how long says so itself.
     const again = /\btry again in /.test(finding.text) ? '' : '. Try again later';
     const text = around('Not now: ', finding.text, ` (${check})${again}; id ${signature.id}`);
-    return reply(450, classOf(4, finding.enhanced, '4.7.1'), text);
+    return reply(basic(4, finding.replyCode, 450), classOf(4, finding.enhanced, '4.7.1'), text);
   }
   const whereTo = `Mistake? Write to ${signature.contact} with id ${signature.id}`;
   const text = around('Refused: ', finding.text, ` (${check}). ${whereTo}`);
-  return reply(finding.replyCode ?? 550, classOf(5, finding.enhanced, '5.7.1'), text);
+  return reply(basic(5, finding.replyCode, 550), classOf(5, finding.enhanced, '5.7.1'), text);
+}
+
+/** What a finding is refused with is no code to defer it with, and the other way round. */
+function basic(digit: 4 | 5, given: number | undefined, byDefault: number): number {
+  return given !== undefined && Math.floor(given / 100) === digit ? given : byDefault;
 }
 
 // RFC 5321 4.5.3.1.5: 512 octets a line, with code, status and CRLF.

@@ -1,4 +1,5 @@
 import { formatNetwork, networkAround, parseIp } from '../mail/ip.ts';
+import type { BatvKey } from '../mail/batv.ts';
 import type { NetworkSet } from '../mail/networks.ts';
 
 /** What the gate knows of its own place: read by checks, settled when the configuration is loaded. */
@@ -16,6 +17,10 @@ export interface Site {
   readonly addresses: readonly string[];
   /** Whether a listener stands behind a high-numbered MX (C3). */
   readonly honeypot?: boolean;
+  /** Keys by which outgoing mail is signed (BATV), the one in use first; absent or empty: it is not. */
+  readonly batvKeys?: readonly BatvKey[] | undefined;
+  /** We sign it ourselves, by the first of them. */
+  readonly signsOutgoing?: boolean;
   /** Whom a refused sender may write to. */
   readonly contact: string;
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { NO_STANDING, standingKind } from './standing.ts';
+import { hasDelivered, NO_STANDING, standingKind } from './standing.ts';
 
 describe('standing', () => {
   const cases: [good: number, bad: number, kind: string][] = [
@@ -20,6 +20,13 @@ describe('standing', () => {
   ];
   for (const [good, bad, kind] of cases)
     it(`${good} good and ${bad} bad: ${kind}`, () => assert.equal(standingKind({ good, bad }), kind));
+
+  it('knows who delivered in living memory: one good delivery, for a half-life', () => {
+    assert.deepEqual(
+      [0.49, 0.5].map((good) => hasDelivered({ good, bad: 4 })),
+      [false, true],
+    );
+  });
 
   it('of a stranger is unknown', () => assert.equal(standingKind(NO_STANDING), 'unknown'));
 });

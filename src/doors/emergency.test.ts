@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { passes } from './emergency.ts';
+import { passes, turnedAwayOfBad } from './emergency.ts';
 
 describe('an emergency (C7)', () => {
   const networks = Array.from({ length: 2000 }, (_, i) => `198.51.${i >> 8}.${i & 255}`);
@@ -24,6 +24,18 @@ describe('an emergency (C7)', () => {
       assert.ok(Math.abs((100 * away) / networks.length - share) < 3, `${away} of ${networks.length}`);
     });
   }
+
+  for (const [unknown, bad] of [
+    [0, 50],
+    [50, 75],
+    [90, 95],
+    [97, 99],
+    [98, 99],
+    [99, 99],
+    [100, 100],
+  ] as const)
+    it(`turning ${unknown} % away turns ${bad} % of those in bad standing away`, () =>
+      assert.equal(turnedAwayOfBad(unknown), bad));
 
   it('0 % turns nobody away, 100 % everybody', () => {
     for (const network of networks.slice(0, 50)) {

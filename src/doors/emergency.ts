@@ -14,6 +14,15 @@ export function passes(network: string, attempt: number, turnAwayPercent: number
   return Math.floor((from + share) / 100) > Math.floor(from / 100);
 }
 
+/**
+ * What is turned away of clients in bad standing: they have half as many turns as the unknown, and one in a hundred at least. For a
+ * single slip a client must not be shut out for as long as a flood lasts.
+ */
+export function turnedAwayOfBad(turnAwayPercent: number): number {
+  const share = 100 - turnAwayPercent;
+  return share === 0 ? 100 : 100 - Math.max(1, Math.floor(share / 2));
+}
+
 /** 0 to 99, the same for the same text: FNV-1a. */
 function spread(text: string): number {
   let hash = 0x811c9dc5;

@@ -180,7 +180,7 @@ describe('what is charged', () => {
 });
 
 describe('bringing a charge', () => {
-  const charged: Charged = {
+  const charged: Charged<'conviction'> = {
     charge: 'conviction',
     client: CLIENT,
     check: 'spam-trap',

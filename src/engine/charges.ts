@@ -11,11 +11,12 @@ import {
   GUESSES,
   REACHED,
   STRIKES,
+  type BroughtCharge,
   type Charge,
   type ConvictionSettings,
 } from '../core/charges.ts';
 import type { Step } from '../core/decision.ts';
-import { lifts, type Treatment } from '../core/exemption.ts';
+import { hearingOf, type Treatment } from '../core/exemption.ts';
 import type { SessionFacts } from '../core/facts.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Ports, Soon } from '../core/ports.ts';
@@ -32,7 +33,7 @@ export interface Found<C extends Charge = Charge> {
 }
 
 /** Where it was found. */
-interface Circumstances {
+export interface Circumstances {
   readonly client: string;
   /** Of the decision. */
   readonly id: string;
@@ -40,7 +41,7 @@ interface Circumstances {
   readonly bounce: boolean;
 }
 
-export type Charged = Found & Circumstances;
+export type Charged<C extends Charge = Charge> = Found<C> & Circumstances;
 
 export function chargeOf(check: string, code: string, policy: Pick<Policy, 'checks'>): Charge | undefined {
   return policy.checks.find((c) => c.check.name === check)?.check.charges?.[code];
@@ -54,16 +55,20 @@ export interface Charges {
 
 // What was only observed, or lifted, is held against nobody.
 const ACTED_UPON: ReadonlySet<Step['action']> = new Set(['refuse', 'defer', 'tag', 'suspect', 'kept']);
+// A message that we delivered, marked as it may be, is no reason to refuse its sender's next one: the operator who tags certain spam wants
+// it let in, and so does abuse, whose correspondents quote it.
+const STOPPED: ReadonlySet<Step['action']> = new Set(['refuse', 'defer']);
 
 /** Only failures: what could not be answered (`temperror`) is no evidence. */
 export function chargesOf(steps: readonly Step[], policy: Pick<Policy, 'checks'>): Charges {
   const guesses: Found<'guess'>[] = [];
   let gravest: Charges['gravest'];
-  for (const { check, action, findings } of steps) {
-    if (!ACTED_UPON.has(action)) continue;
+  for (const { check, stage, action, findings } of steps) {
+    const weighty = stage === 'endOfMessage' ? STOPPED : ACTED_UPON;
+    if (!weighty.has(action)) continue;
     for (const { result, code, text } of findings) {
       const charge = result === 'fail' ? chargeOf(check, code, policy) : undefined;
-      if (charge === undefined || isOnlySeen(check, code, policy)) continue;
+      if (charge === undefined || !weighty.has(actionOf(check, code, policy))) continue;
       if (charge === 'guess') guesses.push({ charge, check, text });
       else if (gravest === undefined || (gravest.charge === 'strike' && charge === 'conviction'))
         gravest = { charge, check, text };
@@ -73,24 +78,30 @@ export function chargesOf(steps: readonly Step[], policy: Pick<Policy, 'checks'>
 }
 
 /**
- * What no check judges, for it ends the session: a client that talks nonsense until it is cut off. One that asked for recipients
- * was cut off over those, and they are counted as guesses.
+ * What no check judges, for it ends the session: a client that talks nonsense until it is cut off. Commands that a check refused are not
+ * among the errors, so recipients that it asked for are no excuse.
  */
-export function nonsenseCharge({ violations, client, asked = 0 }: SessionFacts): Found<'strike'> | undefined {
-  if (!violations.includes('too-many-errors') || asked > 0) return undefined;
+export function nonsenseCharge({ violations, client }: SessionFacts): Found<'strike'> | undefined {
+  if (!violations.includes('too-many-errors')) return undefined;
   return { charge: 'strike', check: 'dialogue', text: `${client.address} was cut off after too many errors` };
 }
 
 /** A step's action is that of its gravest finding; another may have an action of its own. */
-function isOnlySeen(check: string, code: string, { checks }: Pick<Policy, 'checks'>): boolean {
+function actionOf(check: string, code: string, { checks }: Pick<Policy, 'checks'>): Step['action'] {
   const settings = checks.find((c) => c.check.name === check)?.settings;
-  const action = settings === undefined ? 'off' : (settings.actions[code] ?? settings.on_fail);
-  return action === 'observe' || action === 'off';
+  const action = settings?.actions[code] ?? settings?.on_fail ?? 'off';
+  return action === 'off' ? 'none' : action;
 }
 
 /** Whom the block list would not hold for, and list hosts, which are only tagged, are not put on it. */
 export function isSpared(treatment: Treatment): boolean {
-  return treatment.refusalsAreTags || lifts(treatment, { name: 'short-term-block', lifted: 'by-any' });
+  return hearingOf(treatment, { name: 'short-term-block', stage: 'connect', lifted: 'by-any' }) !== 'full';
+}
+
+/** Guesses are counted for the client's network, which may be wide, and for what a block would cover: no neighbour is blocked for them. */
+export function guessKeys(site: Policy['site'], client: string): readonly string[] {
+  const [known, own] = [clientNetwork(site, client), convictedNetwork(site, client)];
+  return known === own ? [own] : [known, own];
 }
 
 /** Recipients that got their message: they speak for a network that guesses, and are counted only where one does. */
@@ -102,62 +113,81 @@ export function noteDelivered(
 ): Soon<unknown> {
   const windowMs = convictions?.guessWindowMs ?? 0;
   if (windowMs === 0) return undefined;
-  const known = clientNetwork(site, client);
-  return after(rates.count(GUESSES, known), (guesses) => {
-    let noted: Soon<unknown>;
-    for (let i = 0; i < recipients && guesses > 0; i++)
-      noted = after(noted, () => rates.add(REACHED, known, windowMs));
-    return noted;
-  });
-}
-
-type Remembering = Pick<Ports, 'standing' | 'blocks' | 'rates'>;
-
-/** One after the other: each looks at the standing and the blocks that the one before left. */
-export function bringAll(
-  charges: readonly Found[],
-  where: Circumstances,
-  policy: Pick<Policy, 'site' | 'convictions'>,
-  ports: Remembering,
-): Soon<unknown> {
-  return charges.reduce<Soon<unknown>>(
-    (before, found) => after(before, () => bring({ ...found, ...where }, policy, ports)),
+  const keys = guessKeys(site, client);
+  return keys.reduce<Soon<unknown>>(
+    (before, key) =>
+      after(before, () =>
+        after(rates.count(GUESSES, key), (guesses) => {
+          let noted: Soon<unknown>;
+          for (let i = 0; i < recipients && guesses > 0; i++)
+            noted = after(noted, () => rates.add(REACHED, key, windowMs));
+          return noted;
+        }),
+      ),
     undefined,
   );
 }
 
+export type Remembering = Pick<Ports, 'standing' | 'blocks' | 'rates'>;
+type Settings = Pick<Policy, 'site' | 'convictions'>;
+
+/** Undefined where nobody may be convicted, whatever it does. */
+export function convictable(client: string, { site, convictions }: Settings): ConvictionSettings | undefined {
+  const isOurs = site.networks.has(client) || site.relays.has(client);
+  return isOurs || convictions?.spared?.has(client) === true ? undefined : convictions;
+}
+
+export function bringGuesses(
+  guesses: readonly Found<'guess'>[],
+  { client, bounce }: Circumstances,
+  policy: Settings,
+  { rates }: Remembering,
+): Soon<BroughtCharge | undefined> {
+  const windowMs = convictable(client, policy)?.guessWindowMs ?? 0;
+  const [first] = guesses;
+  if (first === undefined || windowMs === 0) return undefined;
+  const [space, keys]: readonly [string, readonly string[]] = bounce
+    ? [BOUNCED_GUESSES, [clientNetwork(policy.site, client)]]
+    : [GUESSES, guessKeys(policy.site, client)];
+  const counted = guesses.reduce<Soon<unknown>>(
+    (before) =>
+      keys.reduce((last, key) => after(last, () => rates.add(space, key, windowMs) as Soon<unknown>), before),
+    undefined,
+  );
+  return after(counted, () => ({ charge: 'guess', check: first.check, times: guesses.length }));
+}
+
+/** Undefined where it is not held against the client after all: nobody may be convicted, or a block is in force. */
 export function bring(
-  charged: Charged,
-  { site, convictions }: Pick<Policy, 'site' | 'convictions'>,
+  charged: Charged<'strike' | 'conviction'>,
+  policy: Settings,
   ports: Remembering,
-): Soon<unknown> {
-  const { client, charge } = charged;
-  if (convictions === undefined || site.networks.has(client) || site.relays.has(client)) return undefined;
-  if (convictions.spared?.has(client) === true) return undefined;
+): Soon<BroughtCharge | undefined> {
+  const { client, check } = charged;
+  const { site } = policy;
+  const convictions = convictable(client, policy);
+  if (convictions === undefined) return undefined;
   const known = clientNetwork(site, client);
-  if (charge === 'guess') {
-    if (convictions.guessWindowMs === 0) return undefined;
-    return ports.rates.add(charged.bounce ? BOUNCED_GUESSES : GUESSES, known, convictions.guessWindowMs);
-  }
   const network = convictedNetwork(site, client);
-  // The standing is that of before the charge.
-  return after(ports.standing.of(known), (standing) =>
-    after(ports.standing.note(known, 'bad'), () =>
-      after(ports.blocks.covering(client), (block): Soon<unknown> => {
-        if (block !== undefined) return undefined;
-        if (charge === 'conviction' && standingKind(standing) !== 'good')
-          return convict(network, charged, convictions, ports);
+  return after(ports.blocks.covering(client), (inForce): Soon<BroughtCharge | undefined> => {
+    // Nor does it make its standing worse: what was done before the client could learn of the block is one outbreak.
+    if (inForce !== undefined) return undefined;
+    // The standing is that of before the charge.
+    return after(ports.standing.of(known), (standing) =>
+      after(ports.standing.note(known, 'bad'), (): Soon<BroughtCharge> => {
+        const isSlip = charged.charge === 'conviction' && standingKind(standing) === 'good';
+        if (charged.charge === 'conviction' && !isSlip) return convict(network, charged, convictions, ports);
         return after(
           ports.rates.add(STRIKES, network, convictions.strikeWindowMs),
-          (strikes): Soon<unknown> =>
+          (strikes): Soon<BroughtCharge> =>
             // So many more for each block: the strikes of the last one are spent. One slip of the good is none, whatever the setting.
-            strikes % Math.max(charge === 'conviction' ? 2 : 1, convictions.strikes) === 0
+            strikes % Math.max(isSlip ? 2 : 1, convictions.strikes) === 0
               ? convict(network, charged, convictions, ports)
-              : undefined,
+              : { charge: 'strike', check, times: strikes },
         );
       }),
-    ),
-  );
+    );
+  });
 }
 
 function convict(
@@ -165,7 +195,11 @@ function convict(
   { text, id, check }: Charged,
   { firstMs, factor, longestMs, forgottenMs }: ConvictionSettings,
   ports: Remembering,
-): Soon<unknown> {
+): Soon<BroughtCharge> {
   const times = { firstMs, factor, longestMs, forgottenMs };
-  return ports.blocks.convict({ network, reason: text, evidence: id, by: check, ...times });
+  const convicted = ports.blocks.convict({ network, reason: text, evidence: id, by: check, ...times });
+  return after(convicted, (block) => {
+    const { endsMs } = block;
+    return { charge: 'conviction', check, block: { network: block.network, endsMs } };
+  });
 }

@@ -1,12 +1,21 @@
 /** What one session leaves behind of its client's conduct: charges, good deliveries, and that it was turned away. */
 import { after } from '../core/after.ts';
-import { TURNED_AWAY, TURNED_AWAY_KEPT_MS, turnedAwayKey } from '../core/charges.ts';
+import { TURNED_AWAY, TURNED_AWAY_KEPT_MS, turnedAwayKey, type BroughtCharge } from '../core/charges.ts';
 import type { DecisionOutcome, Step } from '../core/decision.ts';
 import type { SessionFacts } from '../core/facts.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Ports, Soon } from '../core/ports.ts';
 import { clientNetwork } from '../core/site.ts';
-import { bringAll, chargesOf, noteDelivered, nonsenseCharge, type Found } from './charges.ts';
+import {
+  bring,
+  bringGuesses,
+  chargesOf,
+  noteDelivered,
+  nonsenseCharge,
+  type Circumstances,
+  type Found,
+} from './charges.ts';
+import { attackOf, type Guessed } from './guessers.ts';
 
 interface World {
   readonly policy: Policy;
@@ -26,8 +35,11 @@ export interface Ended {
   readonly bounce: boolean;
   /** Recipients that were let in. */
   readonly delivered: number;
+  /** A message came, whole: that recipients were let in speaks for nobody. */
+  readonly isWhole: boolean;
   /** Nothing was found against it, and nothing was lifted for it. */
   readonly untouched: boolean;
+  readonly guessed: Guessed;
   /** Asked only where there is a charge. */
   readonly isSpared: () => boolean;
 }
@@ -45,18 +57,32 @@ export class Conduct {
     this.#world = world;
   }
 
-  /** A good delivery and charges outlive the session: they become the client's standing, or a block. */
-  ended(end: Ended): void {
+  /**
+   * A good delivery and charges outlive the session: they become the client's standing, or a block. What was brought, as far as the
+   * store has answered at once.
+   */
+  ended(end: Ended): readonly BroughtCharge[] {
     const { policy, ports } = this.#world;
-    const { facts, outcome, id, bounce } = end;
+    const { facts, outcome, id, bounce, guessed } = end;
     const client = facts.client.address;
     if (outcome === 'deferred' || outcome === 'abandoned') this.turnedAway(facts);
-    const charges = this.#charges(end);
-    if (charges.length > 0 && !end.isSpared())
-      this.#remember(() => bringAll(charges, { client, id, bounce }, policy, ports));
-    if (outcome !== 'accepted') return;
+    const { guesses, gravest } = chargesOf(end.steps, policy);
+    const brought = this.#bring(
+      { client, id, bounce },
+      { guesses, gravest: gravest ?? nonsenseCharge(facts), guessed },
+      end.isSpared,
+    );
+    if (outcome !== 'accepted' || !end.isWhole) return brought;
     this.#remember(() => noteDelivered(client, end.delivered, policy, ports));
     if (end.untouched) this.#remember(() => ports.standing.note(clientNetwork(policy.site, client), 'good'));
+    return brought;
+  }
+
+  /** The session is over, and its transactions were before it. `id`: of the last one. */
+  over({ client }: SessionFacts, id: string, inSession: Guessed['inSession'], isSpared: () => boolean): void {
+    const guessed = { inTransaction: 0, inSession };
+    const where = { client: client.address, id, bounce: false };
+    this.#bring(where, { guesses: [], gravest: undefined, guessed }, isSpared);
   }
 
   /** Only a honeypot asks for it. */
@@ -70,13 +96,28 @@ export class Conduct {
     this.#remember(() => ports.rates.add(TURNED_AWAY, key, TURNED_AWAY_KEPT_MS));
   }
 
-  #charges({ steps, facts }: Ended): readonly Found[] {
-    const { guesses, gravest: found } = chargesOf(steps, this.#world.policy);
-    const gravest = found ?? nonsenseCharge(facts);
-    if (gravest === undefined || this.#charged === gravest.charge || this.#charged === 'conviction')
-      return guesses;
-    this.#charged = gravest.charge;
-    return [...guesses, gravest];
+  #bring(where: Circumstances, found: Held, isSpared: () => boolean): readonly BroughtCharge[] {
+    const { policy, ports } = this.#world;
+    const { guesses, gravest, guessed } = found;
+    const brought: BroughtCharge[] = [];
+    const note = (charge: BroughtCharge | undefined): void => {
+      if (charge !== undefined) brought.push(charge);
+    };
+    const nothing = guesses.length === 0 && gravest === undefined && (guessed.inSession?.guesses ?? 0) === 0;
+    if (nothing || isSpared()) return brought;
+    this.#remember(() =>
+      after(bringGuesses(guesses, where, policy, ports), (counted) => {
+        note(counted);
+        return after(attackOf(where.client, guessed, policy, ports), (attack) => {
+          const charge = gravest?.charge === 'conviction' ? gravest : (attack ?? gravest);
+          if (charge === undefined || this.#charged === charge.charge || this.#charged === 'conviction')
+            return undefined;
+          this.#charged = charge.charge;
+          return after(bring({ ...charge, ...where }, policy, ports), note);
+        });
+      }),
+    );
+    return brought;
   }
 
   #remember(work: () => Soon<unknown>): void {
@@ -89,4 +130,12 @@ export class Conduct {
       trouble(error);
     }
   }
+}
+
+/** What one transaction, or the whole session, leaves to be brought. */
+interface Held {
+  readonly guesses: readonly Found<'guess'>[];
+  /** Of what its checks found. */
+  readonly gravest: Found<'strike' | 'conviction'> | undefined;
+  readonly guessed: Guessed;
 }

@@ -1,12 +1,13 @@
+import { after } from '../core/after.ts';
 import type { Json } from '../core/check.ts';
 import { NO_CLUES, type Clues } from '../core/clues.ts';
 import type { Step } from '../core/decision.ts';
 import type { Treatment } from '../core/exemption.ts';
-import { lifts } from '../core/exemption.ts';
+import { hearingOf } from '../core/exemption.ts';
 import type { Facts } from '../core/facts.ts';
 import type { Finding } from '../core/finding.ts';
 import type { Judged, Signature, Standing } from '../core/ladder.ts';
-import { standingOf } from '../core/ladder.ts';
+import { asMeant, standingOf, wouldBe } from '../core/ladder.ts';
 import type { ConfiguredCheck, Policy } from '../core/policy.ts';
 import type { Ports } from '../core/ports.ts';
 import type { Cost, Stage } from '../core/stage.ts';
@@ -39,9 +40,18 @@ export interface Climb {
  * most refusals come from the first rung, and a promise costs more than they do.
  */
 export function climb(c: Climb): Standing | Promise<Standing> {
-  const deadline = new StageDeadline(c);
-  const standing = climbFrom(c, 0, [], deadline);
-  return standing instanceof Promise ? standing.finally(() => deadline.end()) : standing;
+  const deadline = new StageDeadline(c, budgetMs(c));
+  const judged: Judged[] = [];
+  const climbed = climbFrom(c, 0, judged, deadline);
+  // A check that answers at once may have asked for the signal all the same, and begun its time.
+  const ended = climbed instanceof Promise ? climbed.finally(() => deadline.end()) : climbed;
+  if (!(ended instanceof Promise)) deadline.end();
+  const { meant } = c.policy;
+  if (meant === undefined) return ended;
+  return after(ended, (standing) => ({
+    ...standing,
+    would: wouldBe(judged, meant, c.treatment, c.signature),
+  }));
 }
 
 /** Whether any check is due at the stage at all. */
@@ -59,13 +69,14 @@ function climbFrom(
   for (let i = from; i < rungs.length; i++) {
     const rung = rungs[i];
     if (rung === undefined) break;
-    const asked = rung.checks.filter(({ check }) => !lifts(c.treatment, check));
+    const asked = rung.checks.filter(({ check }) => hearingOf(c.treatment, check) !== 'none');
     if (asked.length === 0) continue;
     if (rung.cost === 'backend') {
       // What the backend has taken is part of the delivery: all that could refuse has to have spoken before.
       const before = standingOf(judged, c.policy, c.treatment, undefined, c.signature);
       if (before.verdict.kind !== 'go-on') return before;
     }
+    const within = rung.cost === 'backend' ? deadline.ofBackend() : deadline;
     const clues = COSTS.indexOf(rung.cost) < DOUBT ? NO_CLUES : cluesOf(judged, c);
     const waiting: Promise<void>[] = [];
     for (const configured of asked) {
@@ -73,7 +84,7 @@ function climbFrom(
       // What needs no asking is judged anew each time, for facts grow: a client may start to pipeline at DATA.
       if (known !== undefined && configured.check.gather !== undefined) continue;
       if (known === undefined && carriedOver(configured, c.stage)) continue;
-      const taken = take(configured, c, clues, deadline);
+      const taken = take(configured, c, clues, within);
       if (taken !== undefined) waiting.push(taken);
     }
     const stand = (): Standing => {
@@ -98,7 +109,10 @@ function climbFrom(
 const DOUBT = COSTS.indexOf('doubt');
 
 function cluesOf(judged: readonly Judged[], c: Climb): Clues {
-  const { suspicion } = standingOf(judged, c.policy, c.treatment, undefined, c.signature);
+  // What is only watched casts its doubt all the same: else nothing would be seen of what the doubted would have met.
+  const policy = c.policy.meant ?? c.policy;
+  const all = c.policy.meant === undefined ? judged : asMeant(judged);
+  const { suspicion } = standingOf(all, policy, c.treatment, undefined, c.signature);
   const found = (name: string) => judged.find(({ configured }) => configured.check.name === name)?.findings;
   return {
     suspicion,
@@ -179,21 +193,32 @@ const budgetMs = ({ policy, stage }: Pick<Climb, 'policy' | 'stage'>): number =>
 
 /** One deadline for all questions of a stage; its timer exists only once something waits. */
 class StageDeadline {
-  readonly #climb: Pick<Climb, 'policy' | 'stage' | 'signal'>;
+  readonly #climb: Pick<Climb, 'policy' | 'signal'>;
+  readonly #timeoutMs: number;
+  #backend: StageDeadline | undefined;
   #controller: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
   #onGone: (() => void) | undefined;
   #late: Promise<never> | undefined;
 
-  constructor(climb: Pick<Climb, 'policy' | 'stage' | 'signal'>) {
+  constructor(climb: Pick<Climb, 'policy' | 'signal'>, timeoutMs: number) {
     this.#climb = climb;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** The backend has its whole time from the moment it is asked, however long DNS took before (E5). */
+  ofBackend(): StageDeadline {
+    const { recipientTimeoutMs } = this.#climb.policy;
+    if (recipientTimeoutMs === undefined) return this;
+    this.#backend ??= new StageDeadline(this.#climb, recipientTimeoutMs);
+    return this.#backend;
   }
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       const controller = new AbortController();
       this.#controller = controller;
-      this.#timer = setTimeout(() => controller.abort(TOO_LATE), budgetMs(this.#climb));
+      this.#timer = setTimeout(() => controller.abort(TOO_LATE), this.#timeoutMs);
       this.#onGone = () => controller.abort(CLIENT_GONE);
       const gone = this.#climb.signal();
       if (gone.aborted) this.#onGone();
@@ -218,6 +243,7 @@ class StageDeadline {
   }
 
   end(): void {
+    this.#backend?.end();
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     if (this.#onGone !== undefined) this.#climb.signal().removeEventListener('abort', this.#onGone);
   }

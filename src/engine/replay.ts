@@ -1,5 +1,5 @@
 /** Recorded decisions judged again, without a network: the same policy comes to the same verdict (P5), another one to its own (O4). */
-import type { AnyCheck } from '../core/check.ts';
+import type { AnyCheck, Json } from '../core/check.ts';
 import type { Decision, Step } from '../core/decision.ts';
 import type { Treatment } from '../core/exemption.ts';
 import { NO_TREATMENT, treatmentOf } from '../core/exemption.ts';
@@ -96,6 +96,9 @@ async function judgeAgain(c: Case, what: 'early' | 'rcpt' | 'message'): Promise<
   return { kind: 'unknown', checks: neverAsked };
 }
 
+// Not null, which is evidence of its own.
+const NOTHING: Json = {};
+
 /** The check with what it was told then in place of what it would ask now. */
 function recorded(configured: ConfiguredCheck, c: Case, neverAsked: string[]): ConfiguredCheck {
   const { check } = configured;
@@ -109,17 +112,23 @@ function recorded(configured: ConfiguredCheck, c: Case, neverAsked: string[]): C
   const step = check.stage === 'rcpt' ? steps[occurrence] : steps[0];
   const replayed: AnyCheck = {
     ...check,
-    gather() {
-      if (step === undefined) neverAsked.push(check.name);
-      return step?.evidence ?? null;
+    gather(facts, _ports, settings, _signal, site, clues) {
+      const evidence = step?.evidence;
+      // Under the same policy nothing else would have been asked, whatever came of another recipient since.
+      const isSame = evidence === undefined || decision.policy === c.policy.hash;
+      const again = isSame ? undefined : check.again?.(evidence, facts, settings, site, clues);
+      if (step === undefined || again?.unasked === true) neverAsked.push(check.name);
+      if (again === undefined) return evidence ?? null;
+      return again.evidence === undefined ? NOTHING : again.evidence;
     },
     judge(facts, evidence, settings, site) {
       if (step === undefined) return [];
       // What was not answered then is not answered now.
-      return step.evidence === undefined ? step.findings : check.judge(facts, evidence, settings, site);
+      if (step.evidence === undefined) return step.findings;
+      return evidence === NOTHING ? [] : check.judge(facts, evidence, settings, site);
     },
   };
-  return { check: replayed, settings: configured.settings };
+  return { ...configured, check: replayed };
 }
 
 function factsThen({ decision, index }: Case, stage: Stage): Facts {

@@ -4,16 +4,15 @@
  * Knows no sockets, reads no clock of its own.
  */
 import { after } from '../core/after.ts';
-import type { Decision, RecipientDecision, Step, EarlyJudgement } from '../core/decision.ts';
+import type { Decision, RecipientDecision, EarlyJudgement } from '../core/decision.ts';
 import type { Treatment } from '../core/exemption.ts';
-import { lifts, NO_TREATMENT, treatmentKey, treatmentOf } from '../core/exemption.ts';
+import { hearingOf, isClientExempt, NO_TREATMENT, treatmentKey, treatmentOf } from '../core/exemption.ts';
 import type { Facts, MessageFacts, SessionFacts, TransactionFacts, Violation } from '../core/facts.ts';
 import type { MailParameters, RcptParameters } from '../mail/parameters.ts';
-import type { Finding } from '../core/finding.ts';
 import type { Standing } from '../core/ladder.ts';
-import { effectOf } from '../core/ladder.ts';
+import type { Recipient } from '../core/recipient.ts';
 import { isOurDomain } from '../core/site.ts';
-import type { ConfiguredCheck, Policy } from '../core/policy.ts';
+import type { Policy } from '../core/policy.ts';
 import type { MessagePort, Ports } from '../core/ports.ts';
 import type { Stage } from '../core/stage.ts';
 import type { Verdict } from '../core/verdict.ts';
@@ -25,9 +24,12 @@ import { isTransient, type Reply } from '../mail/reply.ts';
 import { confirmedNames, iprev, isIprevOpen } from '../msgauth/iprev.ts';
 import { chargeOf, isSpared } from './charges.ts';
 import { Conduct } from './conduct.ts';
+import { withEffect } from './effect.ts';
+import { isHeard, type Guessed } from './guessers.ts';
 import { CLIENT_GONE, climb, hasRungs } from './judge.ts';
-import { lastRefusal, outcomeOf, overall } from './outcome.ts';
+import { lastRefusal, outcomeOf, overall, wouldHave } from './outcome.ts';
 import { Steps } from './steps.ts';
+import type { Transaction } from './transaction.ts';
 
 export interface SessionWorld {
   readonly policy: Policy;
@@ -55,6 +57,10 @@ export class Session {
   #earlyJudgement: EarlyJudgement | undefined;
   #transactions = 0;
   #asked = 0;
+  /** Of the transactions that are over, as far as they may convict. */
+  #guesses = 0;
+  /** Of the last decision. */
+  #lastId = '';
   #names: Promise<readonly string[]> | undefined;
   /** The same, once they are known. */
   #hosts: readonly string[] = [];
@@ -128,7 +134,7 @@ export class Session {
 
   /** Whether the client is one that no check would be heard against. */
   get exempt(): boolean {
-    return this.#treatment({ session: this.#facts }).exemptions.some((e) => e.lifts === 'all');
+    return isClientExempt(this.#treatment({ session: this.#facts }));
   }
 
   violated(violation: Violation): void {
@@ -164,6 +170,7 @@ export class Session {
       facts: { id: newId(), startedAtMs: nowMs(), reversePath, parameters, recipients: [] },
       recipients: [],
       rcptSteps: [],
+      guesses: 0,
       treatment: undefined,
       standing: undefined,
       atData: undefined,
@@ -176,7 +183,7 @@ export class Session {
     return this.#early('mail');
   }
 
-  rcpt(mailbox: Mailbox, parameters: RcptParameters): RecipientVerdict | Promise<RecipientVerdict> {
+  rcpt(mailbox: Recipient, parameters: RcptParameters): RecipientVerdict | Promise<RecipientVerdict> {
     const transaction = this.#open();
     transaction.judging = undefined;
     const facts = {
@@ -194,17 +201,18 @@ export class Session {
       this.#steps.forgetRecipient();
       return after(this.#climb('rcpt', facts, treatment), (standing) => {
         for (const step of this.#steps.recipient)
-          transaction.rcptSteps.push(this.#withEffect(step, treatment));
+          transaction.rcptSteps.push(withEffect(step, this.#world.policy, treatment));
         transaction.standing = standing;
         const violationsSeen = facts.session.violations.length;
-        transaction.judging = { treatment, verdict: standing.verdict, violationsSeen };
+        const { verdict, would } = standing;
+        transaction.judging = { treatment, verdict, would, violationsSeen };
         return standing.verdict;
       });
     });
   }
 
   /** What the client was told about the recipient judged last; a positive reply lets it into the transaction. */
-  recipientAnswered(mailbox: Mailbox, reply: Reply): void {
+  recipientAnswered(mailbox: Recipient, reply: Reply): void {
     const transaction = this.#open();
     const { judging } = transaction;
     transaction.judging = undefined;
@@ -212,9 +220,11 @@ export class Session {
     const decided = judging !== undefined && judging.verdict.kind !== 'go-on' ? judging.verdict : undefined;
     const accepted = reply.code < 400;
     if (judging !== undefined) this.#asked++;
-    if (decided !== undefined && transaction.facts.reversePath !== null) {
-      if (chargeOf(decided.check, decided.code, this.#world.policy) === 'guess')
-        this.#facts = { ...this.#facts, guesses: (this.#facts.guesses ?? 0) + 1, asked: this.#asked };
+    const charge =
+      decided === undefined ? undefined : chargeOf(decided.check, decided.code, this.#world.policy);
+    if (charge === 'guess' && transaction.facts.reversePath !== null) {
+      this.#facts = { ...this.#facts, guesses: (this.#facts.guesses ?? 0) + 1, asked: this.#asked };
+      if (isHeard(treatment)) transaction.guesses++;
     }
     // Before the client hears it: it may try the next MX at once, with what is left of a split (452) too.
     if (isTransient(reply)) this.#conduct.turnedAway(this.#facts);
@@ -225,6 +235,7 @@ export class Session {
       reply,
       check: decided?.check,
       code: decided?.code,
+      would: accepted && judging?.would?.kind !== 'go-on' ? judging?.would : undefined,
       violationsSeen: judging?.violationsSeen,
       treatment: treatment === NO_TREATMENT ? undefined : treatment,
     });
@@ -249,7 +260,8 @@ export class Session {
     const { policy, ports } = this.#world;
     const treatment = this.#transaction?.treatment ?? NO_TREATMENT;
     for (const { check } of policy.checks) {
-      if (check.ahead !== undefined && !lifts(treatment, check)) check.ahead(header, ports, this.signal);
+      if (check.ahead !== undefined && hearingOf(treatment, check) !== 'none')
+        check.ahead(header, ports, this.signal);
     }
   }
 
@@ -282,7 +294,9 @@ export class Session {
     // Also after transactions that went well: what is left of the client's queue goes to the next MX.
     if (final !== undefined) this.answeredWithout(final);
     if (this.#transaction !== undefined) return this.transactionEnded(final);
-    return this.#transactions === 0 ? this.#decision(undefined, final) : undefined;
+    if (this.#transactions === 0) return this.#decision(undefined, final);
+    this.#conduct.over(this.#facts, this.#lastId, this.#guessed(undefined).inSession, () => this.#isSpared());
+    return undefined;
   }
 
   #early(stage: 'connect' | 'helo' | 'mail'): Verdict | Promise<Verdict> {
@@ -345,8 +359,7 @@ export class Session {
   /** Where list entries name hosts, the client's names are found out first, unless it is exempt without them. */
   #treatmentByName(facts: Facts): Treatment | Promise<Treatment> {
     const treatment = this.#treatment(facts);
-    if (!this.#world.ports.lists.namesHosts || treatment.exemptions.some((e) => e.lifts === 'all'))
-      return treatment;
+    if (!this.#world.ports.lists.namesHosts || isClientExempt(treatment)) return treatment;
     return this.confirmedNames().then((hosts) => {
       const byName = this.#treatment(facts, hosts);
       return this.#namesOpen ? { ...byName, namesOpen: true } : byName;
@@ -391,17 +404,21 @@ export class Session {
     const reply = final ?? (deciding !== undefined ? deciding.reply : undefined);
     const decided = outcome === 'accepted' || outcome === 'relayed' ? undefined : deciding;
     const steps = this.#steps.all(transaction !== undefined);
-    for (const [i, step] of steps.entries()) steps[i] = this.#withEffect(step, treatment);
+    for (const [i, step] of steps.entries()) steps[i] = withEffect(step, this.#world.policy, treatment);
     if (transaction !== undefined) steps.push(...transaction.rcptSteps);
     const id = transaction?.facts.id ?? this.#facts.id;
-    this.#conduct.ended({
+    this.#lastId = id;
+    const charges = this.#conduct.ended({
       facts: this.#facts,
       id,
       steps,
       outcome,
       bounce: transaction?.facts.reversePath === null,
       delivered: transaction?.facts.recipients.length ?? 0,
-      untouched: transaction?.standing?.tags.length === 0 && treatment.exemptions.length === 0,
+      // A policy service that is not asked at the end of a message does not know whether one came.
+      isWhole: transaction?.message !== undefined,
+      untouched: isUntouched(transaction?.standing) && treatment.exemptions.length === 0,
+      guessed: this.#guessed(transaction),
       isSpared: () => this.#isSpared(),
     });
     return {
@@ -422,11 +439,23 @@ export class Session {
       check: decided?.check,
       code: decided?.code,
       suspicion: transaction?.standing?.suspicion ?? 0,
+      would: wouldHave(recipients, transaction?.standing?.would),
       early: transaction === undefined ? this.#earlyJudgement : transaction.early,
       atData: transaction?.atData,
       atMessage: transaction?.atMessage,
+      tags: delivered ? someOf(transaction.standing?.tags) : undefined,
       sizeOctets: transaction?.message?.sizeOctets,
+      charges: charges.length === 0 ? undefined : charges,
       policy: policy.hash,
+    };
+  }
+
+  #guessed(transaction: Transaction | undefined): Guessed {
+    const inTransaction = transaction?.guesses ?? 0;
+    this.#guesses += inTransaction;
+    return {
+      inTransaction,
+      inSession: this.#ended ? { guesses: this.#guesses, asked: this.#asked } : undefined,
     };
   }
 
@@ -438,51 +467,14 @@ export class Session {
     if (this.#namesOpen && this.#world.ports.lists.namesHosts === true) return true;
     return isSpared(this.#treatment({ session: this.#facts }, this.#hosts));
   }
-
-  #withEffect(step: Step, treatment: Treatment): Step {
-    if (step.findings.every(isUneventful)) return step;
-    const configured = this.#world.policy.checks.find(({ check }) => check.name === step.check);
-    if (configured === undefined) return step;
-    const action = strongest(step.findings, configured, treatment);
-    return action === step.action ? step : { ...step, action };
-  }
 }
+
+/** Nothing was found against it; also where what is found is only watched. */
+const isUntouched = (standing: Standing | undefined): boolean =>
+  standing?.tags.length === 0 &&
+  (standing.would === undefined || (standing.would.kind === 'go-on' && standing.would.suspicion <= 0));
+
+const someOf = <T>(list: readonly T[] | undefined): readonly T[] | undefined =>
+  list === undefined || list.length === 0 ? undefined : list;
 
 const NO_NAMES: Promise<readonly string[]> = Promise.resolve([]);
-
-interface Transaction {
-  facts: TransactionFacts;
-  readonly recipients: RecipientDecision[];
-  readonly rcptSteps: Step[];
-  /** Of the first recipient let in; all others share it (E8). */
-  treatment: Treatment | undefined;
-  standing: Standing | undefined;
-  atData: number | undefined;
-  atMessage: number | undefined;
-  early: EarlyJudgement | undefined;
-  message: MessageFacts | undefined;
-  refused: (Verdict & { kind: 'refuse' | 'defer' }) | undefined;
-  /** The recipient that is judged but not yet answered. */
-  judging:
-    { readonly treatment: Treatment; readonly verdict: Verdict; readonly violationsSeen: number } | undefined;
-}
-
-// What most steps come to. A pass that carries a weight speaks for the client.
-const isUneventful = ({ result, weight }: Finding): boolean =>
-  result === 'none' || (result === 'pass' && weight === undefined);
-
-const STRENGTH: readonly Step['action'][] = ['none', 'observe', 'go-on', 'tag', 'suspect', 'defer', 'refuse'];
-
-function strongest(
-  findings: readonly Finding[],
-  { check, settings }: ConfiguredCheck,
-  treatment: Treatment,
-): Step['action'] {
-  let best: Step['action'] = 'none';
-  for (const finding of findings) {
-    const { kind } = effectOf(finding, check, settings, treatment);
-    const action = finding.result === 'temperror' && kind === 'observe' ? 'go-on' : kind;
-    if (STRENGTH.indexOf(action) > STRENGTH.indexOf(best)) best = action;
-  }
-  return best !== 'none' && lifts(treatment, check) ? 'exempt' : best;
-}

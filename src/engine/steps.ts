@@ -10,17 +10,19 @@ import type { StepCache } from './judge.ts';
 export class Steps implements StepCache {
   readonly #connect: Step[] = [];
   #helo: Step[] = [];
+  /** Of checks that are asked anew for each transaction. */
+  #anew: Step[] = [];
   #transaction: Step[] = [];
   #recipient: Step[] = [];
 
   get({ check }: ConfiguredCheck): Step | undefined {
     const { name } = check;
-    for (const step of this.#of(check.stage)) if (step.check === name) return step;
+    for (const step of this.#of(check)) if (step.check === name) return step;
     return undefined;
   }
 
   set({ check }: ConfiguredCheck, step: Step): void {
-    const steps = this.#of(check.stage);
+    const steps = this.#of(check);
     for (let i = 0; i < steps.length; i++) {
       if (steps[i]?.check === check.name) {
         steps[i] = step;
@@ -35,6 +37,7 @@ export class Steps implements StepCache {
   }
 
   forgetTransaction(): void {
+    this.#anew = [];
     this.#transaction = [];
   }
 
@@ -50,14 +53,14 @@ export class Steps implements StepCache {
   /** Of the session alone, or with those of its transaction; those of recipients aside. */
   all(withTransaction: boolean): Step[] {
     return withTransaction
-      ? [...this.#connect, ...this.#helo, ...this.#transaction]
-      : [...this.#connect, ...this.#helo];
+      ? [...this.#connect, ...this.#anew, ...this.#helo, ...this.#transaction]
+      : [...this.#connect, ...this.#anew, ...this.#helo];
   }
 
-  #of(stage: Stage): Step[] {
+  #of({ stage, anew }: { readonly stage: Stage; readonly anew?: true }): Step[] {
     switch (stage) {
       case 'connect':
-        return this.#connect;
+        return anew === true ? this.#anew : this.#connect;
       case 'helo':
         return this.#helo;
       case 'rcpt':

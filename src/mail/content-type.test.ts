@@ -51,8 +51,33 @@ describe('Content-Type', () => {
     ]);
   });
 
+  const readings: [value: string, first: string, others: string[]][] = [
+    ['a; name=x.js .txt', 'x.js .txt', ['x.js']],
+    ['a; name=x.js (y)', 'x.js (y)', ['x.js']],
+    ['a; name="x.js .txt"', 'x.js .txt', []],
+    ['a; name=x.js', 'x.js', []],
+    ['a; name==?utf-8?q?x.js?= .txt', 'x.js .txt', ['x.js']],
+    ['a; name*0=x.js; name*2=.txt', 'x.js.txt', ['x.js']],
+    ['a; name*0=x.js; name*0=.txt', 'x.js.txt', ['x.js', '.txt']],
+    ['a; name*0=x; name*1=.js; name*1=.txt', 'x.js.txt', ['x.js', 'x.txt']],
+    ['a; name*1=x.js', 'x.js', []],
+    ['a; name*0=x; name*1=.js', 'x.js', []],
+  ];
+  for (const [value, first, others] of readings) {
+    it(`reads ${value} in every way`, () => {
+      const parsed = parseParameterized(value);
+      assert.equal(parsed.parameters.get('name'), first);
+      assert.deepEqual(
+        parsed.others.map((other) => other.value),
+        others,
+      );
+    });
+  }
+
   it('has a bound for parameters', () => {
     const text = `a/b${Array.from({ length: MAX_PARAMETERS + 5 }, (_, i) => `;p${i}=x`).join('')}`;
     assert.equal(parseContentType(text)?.parameters.size, MAX_PARAMETERS);
+    assert.equal(parseContentType(text)?.cut, true);
+    assert.equal(parseContentType('a/b; c=d;')?.cut, false);
   });
 });

@@ -11,8 +11,10 @@ export interface ParameterizedValue {
   readonly value: string;
   /** By lower-case name without the marks of RFC 2231, decoded. The first of several counts, as with most readers. */
   readonly parameters: ReadonlyMap<string, string>;
-  /** What else was said under a name already taken: readers differ in which one they believe. */
+  /** What else was said under a name already taken, or can be read from what was said: readers differ in what they believe. */
   readonly others: readonly { readonly name: string; readonly value: string }[];
+  /** There was more than the bounds let in. */
+  readonly cut: boolean;
 }
 
 export interface ContentType extends ParameterizedValue {
@@ -57,12 +59,14 @@ export function parseParameterized(text: string): ParameterizedValue {
   for (let count = 0; count < MAX_PARAMETERS && scanner.next(); count++) {
     const attribute = scanner.until('=', ';').toLowerCase();
     if (!scanner.take('=')) continue;
-    const said = scanner.value();
+    const { said, word = said } = scanner.value();
     if (attribute === '') continue;
     const marks = /^([^*]+)\*(?:(\d{1,3})(\*)?)?$/.exec(attribute);
     if (marks === null) {
       // A boundary is octets: nothing in it is text.
-      take(plain, attribute, attribute === 'boundary' ? said : decodeEncodedWords(said));
+      const text = (octets: string) => (attribute === 'boundary' ? octets : decodeEncodedWords(octets));
+      take(plain, attribute, text(said));
+      if (word !== said) others.push({ name: attribute, value: text(word) });
     } else if (marks[2] === undefined) {
       take(extended, marks[1] ?? '', decodeExtended(said));
     } else if (Number(marks[2]) < MAX_SECTIONS) {
@@ -72,11 +76,18 @@ export function parseParameterized(text: string): ParameterizedValue {
       sections.set(name, list);
     }
   }
-  for (const [name, list] of sections) take(extended, name, join(list));
+  for (const [name, list] of sections) {
+    const sorted = list.toSorted((a, b) => a.number - b.number);
+    const all = join(sorted);
+    take(extended, name, all);
+    for (const value of new Set([join(unbroken(sorted)), join(unbroken(sorted.toReversed()))]))
+      if (value !== all && value !== '') others.push({ name, value });
+  }
   // RFC 2231 says nothing of both; RFC 6266 4.3 and readers prefer the extended one.
   const parameters = new Map(extended);
   for (const [name, said] of plain) take(parameters, name, said);
-  return { value, parameters, others };
+  const cut = text.length > MAX_VALUE_OCTETS || scanner.next();
+  return { value, parameters, others, cut };
 }
 
 interface Section {
@@ -86,8 +97,7 @@ interface Section {
 }
 
 /** RFC 2231 4.1: the first piece names the charset, any piece may be encoded. */
-function join(list: Section[]): string {
-  list.sort((a, b) => a.number - b.number);
+function join(list: readonly Section[]): string {
   const [first] = list;
   if (first === undefined) return '';
   const { charset, rest } = first.encoded ? charsetOf(first.text) : { charset: '', rest: first.text };
@@ -96,6 +106,15 @@ function join(list: Section[]): string {
     return encoded ? percentDecoded(said) : Buffer.from(said, 'latin1');
   });
   return decodeText(Buffer.concat(octets), charset);
+}
+
+/** RFC 2231 3: up to the first number that is missing, and of two pieces with one number the first in the list. */
+function unbroken(list: readonly Section[]): readonly Section[] {
+  const byNumber = new Map<number, Section>();
+  for (const section of list) if (!byNumber.has(section.number)) byNumber.set(section.number, section);
+  const pieces: Section[] = [];
+  for (let next = byNumber.get(0); next !== undefined; next = byNumber.get(pieces.length)) pieces.push(next);
+  return pieces;
 }
 
 /** RFC 2231 4: `utf-8'en'%e2%82%ac%20rates`. */
@@ -150,12 +169,16 @@ class Scanner {
     return said.trim();
   }
 
-  value(): string {
+  /** `word`: of a value without quotes up to its first space or comment, where RFC 2045 5.1 has it end. */
+  value(): { readonly said: string; readonly word?: string } {
     while (/^[ \t\r\n(]$/.test(this.#text.charAt(this.#at))) {
       if (this.#text.charAt(this.#at) === '(') this.#comment();
       this.#at++;
     }
-    if (!this.take('"')) return this.#bare();
+    if (!this.take('"')) {
+      const said = this.#bare();
+      return { said, word: /^[^ \t\r\n(]+/.exec(said)?.[0] ?? said };
+    }
     let said = '';
     for (; this.#at < this.#text.length; this.#at++) {
       const c = this.#text.charAt(this.#at);
@@ -166,7 +189,7 @@ class Scanner {
     this.take('"');
     // Whatever stands between the quote and the semicolon means nothing.
     this.until(';');
-    return said;
+    return { said };
   }
 
   // No comments here: `name=report (1).exe` is a name that mailers write.

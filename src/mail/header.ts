@@ -61,6 +61,29 @@ export function* fields(bytes: Buffer, end: number): Generator<Field> {
   }
 }
 
+// The name may stand alone, with its colon on the next line (RFC 5322 4.5.8, obsolete).
+const LAX_START = /([!-9;-~]+)[ \t]*(?:\r\n[ \t]*)?:/y;
+
+/**
+ * The fields as lax readers have them, of a header as latin1 text up to the empty line: a line that begins no field ends nothing, but
+ * belongs to the field above. What such readers believe must be looked for this way.
+ */
+export function* laxFields(text: string): Generator<Field> {
+  let begun: { readonly name: string; readonly start: number } | undefined;
+  let at = 0;
+  while (at < text.length) {
+    LAX_START.lastIndex = at;
+    const name = LAX_START.exec(text)?.[1];
+    if (name !== undefined) {
+      if (begun !== undefined) yield { ...begun, end: at };
+      begun = { name, start: at };
+    }
+    const crlf = text.indexOf('\r\n', at);
+    at = crlf < 0 ? text.length : crlf + 2;
+  }
+  if (begun !== undefined) yield { ...begun, end: at };
+}
+
 /** The value with its folding undone, as latin1 text: one character an octet. */
 export function fieldValue(bytes: Buffer, field: Field): string {
   const colon = bytes.indexOf(58, field.start);
@@ -68,6 +91,11 @@ export function fieldValue(bytes: Buffer, field: Field): string {
     .toString('latin1', colon + 1, field.end)
     .replace(/\r\n/g, '')
     .trim();
+}
+
+/** The value with its folds, without the white space around it. */
+export function foldedValue(bytes: Buffer, { start, end }: Field): string {
+  return bytes.toString('utf8', bytes.indexOf(58, start) + 1, end).trim();
 }
 
 function lineEnd(bytes: Buffer, at: number, end: number): number {

@@ -58,6 +58,20 @@ const MESSAGES: Record<string, [make: (octets: number) => string, note?: NoteKin
   'Received fields': [(n) => 'Received: by x\r\n'.repeat(n / 16), 'header-too-large'],
   'Content-Type fields': [(n) => BOUNDARY.repeat(n / 43), 'duplicate-field'],
   parameters: [(n) => `Content-Type: a/b${';x*1*=%'.repeat(n / 7)}\r\n\r\n`, 'header-too-large'],
+  boundaries: [
+    (n) =>
+      `Content-Type: multipart/mixed${';boundary=b x;boundary=c'.repeat(20)}\r\n\r\n${'--b\r\n\r\n--c\r\n'.repeat(n / 12)}`,
+    'duplicate-field',
+  ],
+  'lines that are no fields': [(n) => `A: b\r\n${'x\n'.repeat(n / 2)}`, 'header-unended'],
+  'such lines among fields': [
+    (n) => `A: b\r\n${`${'x\n'.repeat(4000)}Content-A: b\r\n`.repeat(n / 8014)}`,
+    'header-unended',
+  ],
+  'parts of such lines': [
+    (n) => `${BOUNDARY}\r\n${`--b\r\nA: b\r\n${'x\n'.repeat(100)}`.repeat(n / 211)}`,
+    'header-unended',
+  ],
   'comments in each other': [(n) => `Content-Type: ${'('.repeat(n)}\r\n\r\n`, 'bad-content-type'],
 };
 

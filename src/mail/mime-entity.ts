@@ -1,7 +1,6 @@
-import type { ContentType } from './content-type.ts';
 import type { Header } from './header.ts';
 import type { MimeBounds, MimeConsumer, Note, NoteKind, Part, PartSink } from './mime.ts';
-import { contentOf, HeaderKeeper, MAX_HELD } from './mime-header.ts';
+import { contentOf, HeaderKeeper, MAX_HELD, type Said } from './mime-header.ts';
 import { transferDecoder, type TransferDecoder, type TransferEncoding } from './transfer-encoding.ts';
 
 /** What all readers of one message share. */
@@ -33,7 +32,7 @@ export const WHOLE_MESSAGE: Place = {
 
 interface Multipart {
   readonly part: Part;
-  readonly boundary: string;
+  readonly boundaries: readonly string[];
   children: number;
 }
 
@@ -57,10 +56,14 @@ export class EntityReader {
   sizeOctets = 0;
   readonly #told: Told;
   readonly #decodings: number;
-  /** Octets not judged yet: the start of a line, never more than `MAX_HELD`. */
+  /** Octets not judged yet: the start of a line, never more than `MAX_HELD`; behind a line that is no field `MAX_DOUBTED`. */
   #held: Buffer = NOTHING;
   #state: 'header' | 'content' = 'header';
   #lineStart = true;
+  /** The line at hand is none of the header's. */
+  #passing = false;
+  /** Up to there, counted from the first octet, it is known that the header goes on. */
+  #goesOnTo = 0;
   /** The line end before a delimiter is the delimiter's (RFC 2046 5.1.1): kept back until it is known to be none. */
   #lineEnd: Buffer = NOTHING;
   #place: Place;
@@ -91,7 +94,7 @@ export class EntityReader {
     this.#endHeaders();
     this.#giveLineEnd();
     this.#endFlow();
-    for (const { part } of this.#multiparts) this.#note('end-missing', part.path);
+    while (this.#multiparts.length > 0) this.#leave('end-missing');
   }
 
   /** How far it came: what lies behind has to come again, with more octets. */
@@ -112,7 +115,7 @@ export class EntityReader {
     const lf = data.indexOf(LF, at);
     const end = lf < 0 ? data.length : lf + 1;
     if (!this.#lineStart) {
-      this.#header.goOn(data.subarray(at, end));
+      if (!this.#passing) this.#header.goOn(data.subarray(at, end));
       this.#lineStart = lf >= 0;
       return end;
     }
@@ -130,14 +133,44 @@ export class EntityReader {
       return end;
     }
     const line = data.subarray(at, end);
+    this.#passing = false;
     if (!this.#header.take(line)) {
+      const goesOn = this.#headerGoesOn(data, at, complete);
+      if (goesOn === 'incomplete') return undefined;
       this.#note('header-unended', this.#place.path);
-      // Read again as content: the state is another one now.
-      this.#endHeader();
-      return at;
+      if (!goesOn) {
+        // Read again as content: the state is another one now.
+        this.#endHeader();
+        return at;
+      }
+      this.#passing = true;
     }
     this.#lineStart = lf >= 0;
     return end;
+  }
+
+  /**
+   * Behind a line that is no field, some readers have text, others pass over the line: a `Content-` field before the empty line is for
+   * them. A message that begins with such a line has no header: an empty line is put on top of it.
+   */
+  #headerGoesOn(data: Buffer, from: number, complete: boolean): boolean | 'incomplete' {
+    const offset = this.sizeOctets - data.length;
+    if (offset + from < this.#goesOnTo) return true;
+    if (this.#place.depth === 0 && !this.#header.begun) return false;
+    for (let at = from; ;) {
+      const lf = data.indexOf(LF, at);
+      if ((lf < 0 ? data.length : lf) - from > MAX_DOUBTED) return false;
+      if (lf < 0 && !complete) return 'incomplete';
+      if (lf >= 0 && lf - at <= 1 && (lf === at || data[at] === CR)) return false;
+      const end = lf < 0 ? data.length : lf + 1;
+      if (this.#delimiter(data, at, true) !== undefined) return false;
+      if (CONTENT_FIELD.test(data.toString('latin1', at, Math.min(end, at + MAX_HELD)))) {
+        this.#goesOnTo = offset + at;
+        return true;
+      }
+      if (lf < 0) return false;
+      at = end;
+    }
   }
 
   #readContent(data: Buffer, at: number, complete: boolean): number | undefined {
@@ -187,8 +220,7 @@ export class EntityReader {
   #delimit({ level, last }: Delimiter): void {
     this.#endFlow();
     while (this.#multiparts.length > level + 1) {
-      const left = this.#leave();
-      if (left !== undefined) this.#note('end-missing', left.part.path);
+      this.#leave('end-missing');
     }
     const multipart = this.#multiparts[level];
     if (multipart === undefined) return;
@@ -224,13 +256,16 @@ export class EntityReader {
     this.#lineStart = true;
   }
 
-  #leave(): Multipart | undefined {
+  #leave(note?: NoteKind): void {
     const left = this.#multiparts.pop();
-    if (left === undefined) return undefined;
-    const levels = this.#levels.get(left.boundary);
-    levels?.pop();
-    if (levels?.length === 0) this.#levels.delete(left.boundary);
-    return left;
+    if (left === undefined) return;
+    for (const boundary of left.boundaries) {
+      const levels = this.#levels.get(boundary);
+      levels?.pop();
+      if (levels?.length === 0) this.#levels.delete(boundary);
+    }
+    if (note !== undefined) this.#note(note, left.part.path);
+    if (left.children === 0) this.#note('no-delimiter', left.part.path);
   }
 
   /** The header ends, and with it those of the messages in it, which have nothing left to be made of. */
@@ -251,11 +286,12 @@ export class EntityReader {
 
   #open(header: Header): void {
     const note = (kind: NoteKind) => this.#note(kind, this.#place.path);
-    const said = contentOf(header, this.#place.digested, note);
+    const { boundaries: allSaid, ...said } = contentOf(header, this.#place.digested, note);
     const { type, subtype } = said.contentType;
+    const boundaries = allSaid.filter(({ length }) => length <= this.#told.bounds.boundaryOctets);
     const opening =
       type === 'multipart'
-        ? this.#multipartOpening(said.contentType, note)
+        ? this.#multipartOpening(allSaid, boundaries, note)
         : type === 'message' && ATTACHED_MESSAGES.has(subtype)
           ? this.#messageOpening(said.encoding, note)
           : 'leaf';
@@ -269,11 +305,12 @@ export class EntityReader {
     }
     if (opening === 'multipart') {
       if (said.encoding !== 'identity') note('encoded-multipart');
-      const boundary = boundaryOf(part.contentType);
-      const levels = this.#levels.get(boundary) ?? [];
-      levels.push(this.#multiparts.length);
-      this.#levels.set(boundary, levels);
-      this.#multiparts.push({ part, boundary, children: 0 });
+      for (const boundary of boundaries) {
+        const levels = this.#levels.get(boundary) ?? [];
+        levels.push(this.#multiparts.length);
+        this.#levels.set(boundary, levels);
+      }
+      this.#multiparts.push({ part, boundaries, children: 0 });
       this.#flow = this.#asideFlow('preamble', part);
       return;
     }
@@ -300,11 +337,15 @@ export class EntityReader {
     }
   }
 
-  #multipartOpening(contentType: ContentType, note: (kind: NoteKind) => void): 'multipart' | 'leaf' {
-    const boundary = boundaryOf(contentType);
-    if (contentType.others.some(({ name }) => name === 'boundary')) note('duplicate-field');
-    if (boundary === '') note('no-boundary');
-    else if (boundary.length > this.#told.bounds.boundaryOctets) note('boundary-too-long');
+  #multipartOpening(
+    said: Said['boundaries'],
+    short: Said['boundaries'],
+    note: (kind: NoteKind) => void,
+  ): 'multipart' | 'leaf' {
+    if (said.length > 1) note('duplicate-field');
+    if (short.length < said.length) note('boundary-too-long');
+    if (said.length === 0) note('no-boundary');
+    else if (short.length === 0) return 'leaf';
     else if (this.#place.depth >= this.#told.bounds.depth) note('too-deep');
     else return 'multipart';
     return 'leaf';
@@ -347,6 +388,10 @@ export class EntityReader {
 // RFC 2046 5.2.1, RFC 6532 3.7; the others are not messages that a reader opens as such.
 const ATTACHED_MESSAGES = new Set(['rfc822', 'global', 'news']);
 
+const CONTENT_FIELD = /^content-[a-z-]{1,40}[ \t]*:/i;
+// Beyond, text it is.
+const MAX_DOUBTED = 16_384;
+
 const EIGHT_BIT = /[\x80-\xff]/;
 
 const isBlank = (octet: number | undefined): boolean => octet === 32 || octet === 9 || octet === CR;
@@ -362,8 +407,6 @@ function delimiterStart(data: Buffer, from: number): number {
   }
   return at === data.length && at > from && data[at - 1] === CR ? 1 : 0;
 }
-
-const boundaryOf = ({ parameters }: ContentType): string => (parameters.get('boundary') ?? '').trimEnd();
 
 /** The octets of one part on their way to its sink. */
 class Flow {

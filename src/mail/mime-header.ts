@@ -2,7 +2,7 @@ import { asContentType, MAX_VALUE_OCTETS, parseParameterized } from './content-t
 import type { ContentType, ParameterizedValue } from './content-type.ts';
 import { fields, fieldValue, type Header } from './header.ts';
 import type { NoteKind, Part } from './mime.ts';
-import { transferEncoding } from './transfer-encoding.ts';
+import { transferEncoding, type TransferEncoding } from './transfer-encoding.ts';
 
 // A field's name, or a delimiter, ends within so many octets of its line; a line is held back no longer.
 export const MAX_HELD = 2048;
@@ -11,7 +11,10 @@ const MAX_SAME_FIELDS = 8;
 // The name of the field and its folding come on top.
 const MAX_FIELD_OCTETS = 2 * MAX_VALUE_OCTETS;
 
-type Said = Pick<Part, 'contentType' | 'charset' | 'disposition' | 'names' | 'encoding'>;
+export interface Said extends Pick<Part, 'contentType' | 'charset' | 'disposition' | 'names' | 'encoding'> {
+  /** Every boundary said of a multipart, the one that most readers take first. */
+  readonly boundaries: readonly string[];
+}
 
 /** What a header says its content is. `digested`: RFC 2046 5.1.5, it is a message unless it says otherwise. */
 export function contentOf(header: Header, digested: boolean, note: (kind: NoteKind) => void): Said {
@@ -21,6 +24,7 @@ export function contentOf(header: Header, digested: boolean, note: (kind: NoteKi
     if (!name.startsWith('content-')) continue;
     const values = byName.get(name) ?? [];
     const end = Math.min(field.end, field.start + MAX_FIELD_OCTETS);
+    if (TELLING.has(name) && (end < field.end || values.length >= MAX_SAME_FIELDS)) note('value-cut');
     if (values.length < MAX_SAME_FIELDS)
       values.push(fieldValue(header.bytes, { ...field, end }).replace(/[\r\n]/g, ''));
     byName.set(name, values);
@@ -29,27 +33,51 @@ export function contentOf(header: Header, digested: boolean, note: (kind: NoteKi
   const dispositions = (byName.get('content-disposition') ?? []).map(parseParameterized);
   const encodings = byName.get('content-transfer-encoding') ?? [];
   for (const values of [types, dispositions, encodings]) if (values.length > 1) note('duplicate-field');
-  const [typeSaid] = types;
+  for (const { cut } of [...types, ...dispositions]) if (cut) note('value-cut');
+  const multiparts = types.filter(isMultipart);
+  const typeSaid = multiparts[0] ?? types[0];
   const parsed = typeSaid === undefined ? undefined : asContentType(typeSaid);
   if (typeSaid !== undefined && parsed === undefined) note('bad-content-type');
   const byDefault = typeSaid === undefined && digested ? DIGESTED : PLAIN;
   // Of a type that makes no sense, the parameters still may: a charset, a name.
-  const { parameters, others } = typeSaid ?? EMPTY;
-  const contentType = parsed ?? { ...byDefault, parameters, others };
-  const encoding = transferEncoding(encodings[0] ?? '');
-  if (encoding === undefined) note('unknown-encoding');
+  const { parameters, others, cut } = typeSaid ?? EMPTY;
+  const contentType = parsed ?? { ...byDefault, parameters, others, cut };
   return {
     contentType,
     charset: contentType.parameters.get('charset') ?? '',
     disposition: dispositions[0]?.value ?? '',
     names: namesIn(dispositions, types),
-    encoding: encoding ?? 'identity',
+    encoding: encodingIn(encodings, note),
+    boundaries: boundariesIn(multiparts),
   };
 }
 
-const EMPTY = { parameters: new Map<string, string>(), others: [] };
+const TELLING = new Set(['content-type', 'content-disposition', 'content-transfer-encoding']);
+const EMPTY = { parameters: new Map<string, string>(), others: [], cut: false };
 const PLAIN: ContentType = { value: 'text/plain', type: 'text', subtype: 'plain', ...EMPTY };
 const DIGESTED: ContentType = { value: 'message/rfc822', type: 'message', subtype: 'rfc822', ...EMPTY };
+
+const isMultipart = (said: ParameterizedValue): boolean => asContentType(said)?.type === 'multipart';
+
+/** Of several the first that encodes: what is not encoded is seldom worth hiding. */
+function encodingIn(said: readonly string[], note: (kind: NoteKind) => void): TransferEncoding {
+  const encodings = said.map(transferEncoding);
+  if (encodings.includes(undefined)) note('unknown-encoding');
+  return encodings.find((encoding) => encoding !== undefined && encoding !== 'identity') ?? 'identity';
+}
+
+// As many as one field may say it, and each as most readers have it and up to its first space.
+const MAX_BOUNDARIES = 16;
+
+function boundariesIn(types: readonly ParameterizedValue[]): readonly string[] {
+  const said = types.flatMap(({ parameters, others }) => [
+    parameters.get('boundary') ?? '',
+    ...others.filter(({ name }) => name === 'boundary').map(({ value }) => value),
+  ]);
+  const boundaries = new Set(said.map((boundary) => boundary.trimEnd()));
+  boundaries.delete('');
+  return [...boundaries].slice(0, MAX_BOUNDARIES);
+}
 
 // A file system takes 255 octets. What counts of a longer name is its end.
 const MAX_NAME = 1024;
@@ -74,11 +102,12 @@ function namesIn(
 /** A header as its lines come, in bounds. */
 export class HeaderKeeper {
   cut = false;
+  /** It has a line. */
+  begun = false;
   readonly #bound: number;
   readonly #pieces: Buffer[] = [];
   #octets = 0;
   #contentOctets = 0;
-  #lines = 0;
   #keeps = false;
 
   constructor(bound: number) {
@@ -87,15 +116,19 @@ export class HeaderKeeper {
 
   /** A line, or a long one's start; false where it cannot belong to a header. */
   take(line: Buffer): boolean {
-    this.#lines++;
     const folded = line[0] === 32 || line[0] === 9;
-    if (folded && this.#lines > 1) {
+    if (folded && this.begun) {
       this.goOn(line);
       return true;
     }
     const name = FIELD_NAME.exec(line.toString('latin1', 0, MAX_HELD))?.[0];
-    // What mailbox files put on top of a message.
-    if (name === undefined) return this.#lines === 1 && /^>?From /.test(line.toString('latin1', 0, 6));
+    if (name === undefined) {
+      // What mailbox files put on top of a message.
+      if (this.begun || !/^>?From /.test(line.toString('latin1', 0, 6))) return false;
+      this.begun = true;
+      return true;
+    }
+    this.begun = true;
     this.#keeps = this.#octets < this.#bound || /^content-/i.test(name);
     if (!this.#keeps) this.cut = true;
     this.goOn(line);

@@ -124,13 +124,103 @@ describe('the MIME walk', () => {
     ],
     'two boundaries': [
       lines(TYPE('multipart/mixed; boundary=b; boundary=c'), '', '--b', '', 'x', '--c', '--b--'),
-      ['1 multipart/mixed', '1.1 text/plain "x\\r\\n--c"'],
+      ['1 multipart/mixed', '1.1 text/plain "x"', '1.2 text/plain ""'],
       ['duplicate-field'],
+    ],
+    ...Object.fromEntries(
+      [
+        'boundary=b (x)',
+        'boundary=b x',
+        'boundary=a; boundary=b',
+        "boundary=b; boundary*=utf-8''a",
+        'boundary*0=b; boundary*2=a',
+        'boundary*0=a; boundary*0=b',
+      ].map((said) => [
+        `of two boundaries the one that comes, ${said}`,
+        [
+          lines(TYPE(`multipart/mixed; ${said}`), '', '--b', '', 'x', '--b', '', 'y', '--b--'),
+          ['1 multipart/mixed', '1.1 text/plain "x"', '1.2 text/plain "y"'],
+          ['duplicate-field'],
+        ] as const,
+      ]),
+    ),
+    'two boundaries, and a multipart with one of them within': [
+      lines(
+        TYPE('multipart/mixed; boundary=b; boundary=c'),
+        ...['', '--b', TYPE('multipart/mixed; boundary=c'), '', '--c', '', 'x', '--c--'],
+        ...['--c', '', 'y', '--b--'],
+      ),
+      ['1 multipart/mixed', '1.1 multipart/mixed', '1.1.1 text/plain "x"', '1.2 text/plain "y"'],
+      ['duplicate-field'],
+    ],
+    'two types, the second a multipart': [
+      lines(TYPE('text/plain'), MIXED, '', '--b', '', 'x', '--b--'),
+      ['1 multipart/mixed', '1.1 text/plain "x"'],
+      ['duplicate-field'],
+    ],
+    'two multiparts in one header': [
+      lines(TYPE('multipart/mixed; boundary=a'), MIXED, '', '--b', '', 'x', '--a', '', 'y', '--b--'),
+      ['1 multipart/mixed', '1.1 text/plain "x"', '1.2 text/plain "y"'],
+      ['duplicate-field'],
+    ],
+    'two encodings': [
+      lines('Content-Transfer-Encoding: 7bit', BASE64, '', 'SGk='),
+      ['1 text/plain "Hi"'],
+      ['duplicate-field'],
+    ],
+    'a line that is no field before the type': [
+      lines('Subject: x', 'no field', 'nor this', MIXED, '', '--b', '', 'x', '--b--'),
+      ['1 multipart/mixed', '1.1 text/plain "x"'],
+      ['header-unended'],
+    ],
+    '… in the type': [
+      lines(
+        'Content-Type: multipart/mixed;',
+        'no field',
+        ' boundary=b',
+        TYPE('a/b'),
+        '',
+        '--b',
+        '',
+        'x',
+        '--b--',
+      ),
+      ['1 multipart/mixed', '1.1 text/plain "x"'],
+      ['header-unended', 'duplicate-field'],
+    ],
+    '… as the first of a part': [
+      lines(MIXED, '', '--b', 'no field', TYPE('text/html; name=x.js'), '', '<p>', '--b--'),
+      ['1 multipart/mixed', '1.1 text/html x.js "<p>"'],
+      ['header-unended'],
+    ],
+    '… behind which no part is told of': [
+      lines(MIXED, '', '--b', TYPE('text/html'), '<p>', 'X: y', '', 'z', '--b', TYPE('a/b'), '', '--b--'),
+      ['1 multipart/mixed', '1.1 text/html "<p>\\r\\nX: y\\r\\n\\r\\nz"', '1.2 a/b ""'],
+      ['header-unended'],
+    ],
+    'a message that begins with a line that is no field': [
+      lines('no field', TYPE('text/html'), '', '<p>'),
+      ['1 text/plain "no field\\r\\nContent-Type: text/html\\r\\n\\r\\n<p>\\r\\n"'],
+      ['header-unended'],
+    ],
+    'parameters beyond the bound': [
+      lines(`Content-Type: a/b${'; x=y'.repeat(64)}; name=x.exe`, ''),
+      ['1 a/b ""'],
+      ['value-cut'],
+    ],
+    'as many as there may be': [
+      lines(`Content-Type: a/b${'; x=y'.repeat(63)}; name=x.exe`, ''),
+      ['1 a/b x.exe ""'],
+    ],
+    'a value beyond the bound': [
+      lines(`Content-Disposition: attachment; x="${'y'.repeat(8200)}"; filename=x.exe`, ''),
+      ['1 text/plain ""'],
+      ['value-cut'],
     ],
     'a multipart whose boundary never comes': [
       lines(MIXED, '', 'x'),
       ['1 multipart/mixed', '1 preamble "x\\r\\n"'],
-      ['end-missing'],
+      ['end-missing', 'no-delimiter'],
     ],
     'parts behind the last delimiter': [
       lines(MIXED, '', '--b', '', 'x', '--b--', '--b', '', 'y'),

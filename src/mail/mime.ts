@@ -90,10 +90,14 @@ export type NoteKind =
   | 'no-boundary'
   /** A multipart ended with what surrounds it, not with its own last delimiter. */
   | 'end-missing'
-  /** A line that is no field stands where the empty line behind the header is due. */
+  /** None of its boundaries is found in a multipart: all of it is preamble. */
+  | 'no-delimiter'
+  /** What a field says of the content goes on beyond the bounds: a boundary or a name may stand there. */
+  | 'value-cut'
+  /** A line that is no field stands in the header, or where the empty line behind it is due. */
   | 'header-unended'
   | 'bad-content-type'
-  /** Two fields, or two boundaries, say what the part is; the first counts, and some reader takes the other. */
+  /** Two fields, or two boundaries, say what the part is, and some reader takes the other: a multipart is one by any, with all boundaries. */
   | 'duplicate-field'
   | 'unknown-encoding'
   /** RFC 2045 6.4: only its parts may be encoded; read as if it were not. */

@@ -13,7 +13,7 @@ export const MAX_VALUE = 2000;
 const MAX_NAME = 30;
 
 /** What the gate itself, or a filter behind it, writes into a message that is learnt later: not there when it is judged. */
-const OURS = /^x-(?:postern|spam-)/i;
+const OURS = /^(?:x-(?:postern|spam-)|authentication-results$)/i;
 
 const ADDRESSES = new Set([
   'from',

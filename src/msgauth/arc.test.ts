@@ -82,7 +82,7 @@ describe('the ARC chain of a message', () => {
     assert.deepEqual(await arcOf(text), {
       result: 'fail',
       sets: [],
-      problem: 'the ARC fields are too large',
+      problem: 'the ARC fields are too large, or too many',
     });
   });
 });

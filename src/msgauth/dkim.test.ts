@@ -4,7 +4,7 @@ import { messagePort } from '../../test/fakes/ask.ts';
 import { fakeResolver, type FakeTrouble } from '../../test/fakes/resolver.ts';
 import { ED25519, keyOf, rsaSigner, sealed, signed } from '../../test/signing.ts';
 import type { MessagePort } from '../core/ports.ts';
-import { askAhead, authenticateMessage, MAX_LINE_OCTETS } from './dkim.ts';
+import { askAhead, authenticateMessage, MAX_ASKED_AHEAD, MAX_LINE_OCTETS } from './dkim.ts';
 
 const never = new AbortController().signal;
 const MESSAGE =
@@ -203,6 +203,13 @@ describe('a reading of a message', () => {
       await askAhead(messagePort(Buffer.from(text)).header, dns, never);
     }
     assert.equal(dns.asked.length, 2);
+    const chain = Array.from(
+      { length: 20 },
+      (_, i) =>
+        `ARC-Seal: i=${i + 1}; d=s${i}.example; s=s\r\nARC-Message-Signature: i=${i + 1}; d=m${i}.example; s=s\r\n`,
+    ).join('');
+    await askAhead(messagePort(Buffer.from(`${chain}${MESSAGE}`)).header, dns, never);
+    assert.equal(dns.asked.length, 2 + MAX_ASKED_AHEAD + 1);
   });
 
   it('ends with the signal, and with the spool', async () => {

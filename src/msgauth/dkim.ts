@@ -9,6 +9,7 @@ import type { DKIMResult, DKIMVerifyOptions, DKIMVerifyResult } from 'mailauth';
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js';
 import type { DnsPort, MessagePort } from '../core/ports.ts';
 import { fieldValue, type Header } from '../mail/header.ts';
+import { unreadAuthors } from './authors.ts';
 import { verifyChain, type ArcOutcome } from './arc.ts';
 import { mailauthResolver } from './mailauth-resolver.ts';
 import { shown } from './shown.ts';
@@ -40,15 +41,16 @@ export interface MessageAuthentication {
   /** Signatures beyond the limits. */
   readonly leftOut: number;
   readonly arc: ArcOutcome;
-  /** Addresses in From, as written. */
+  /** Addresses in From, as written, and what else there looks like one. */
   readonly from: readonly string[];
   readonly fromFields: number;
 }
 
 // RFC 8301 3.2: verifiers must not take keys below 1024.
 const MIN_KEY_BITS = 1024;
-// RFC 5322 2.1.1 says 998. mailauth keeps a line until it ends and reads it again with every piece.
-export const MAX_LINE_OCTETS = 131_072;
+// RFC 5322 2.1.1 says 998; programs that write HTML in one line take some hundred thousand. mailauth keeps a line until it ends and
+// reads it again with every piece, of which this is eight.
+export const MAX_LINE_OCTETS = 524_288;
 const MAX_KEPT = 255;
 const MAX_PROBLEM_KEPT = 80;
 const MAX_SIGNATURE_KEPT = 8;
@@ -71,13 +73,17 @@ export function authenticateMessage(
   return reading;
 }
 
+// Whoever writes to us has us ask whom they will: what is usual is asked ahead, the rest where it is verified.
+export const MAX_ASKED_AHEAD = 12;
+
 /** Asks for the keys that a header names, and for the author's DMARC record; whoever wants them later finds them with the resolver. */
 export async function askAhead(header: Header, dns: DnsPort, signal: AbortSignal): Promise<void> {
   const content = { sizeOctets: header.end, chunks: () => [] };
   const { keyNames } = await signedHeader({ header, content });
   const from = header.fields.find(({ name }) => name.toLowerCase() === 'from');
   const author = from === undefined ? undefined : authorDomain(fieldValue(header.bytes, from));
-  const names = author === undefined ? keyNames : [...keyNames, `_dmarc.${author}`];
+  const few = keyNames.slice(0, MAX_ASKED_AHEAD);
+  const names = author === undefined ? few : [...few, `_dmarc.${author}`];
   await Promise.all(names.map((name) => dns.resolve(name.toLowerCase(), 'TXT', signal)));
 }
 
@@ -106,14 +112,15 @@ async function read(
   const dkim: DkimOutcome[] = [];
   let arc: ArcOutcome =
     header.arc === 'too large'
-      ? { result: 'fail', sets: [], problem: 'the ARC fields are too large' }
+      ? { result: 'fail', sets: [], problem: 'the ARC fields are too large, or too many' }
       : { result: 'none', sets: [] };
   let from: readonly string[] = [];
   for (const pass of header.passes) {
     const verified = await readPieces(pieces(message.content, header.bodyStart, pass, signal), options);
     if (verified === undefined) {
       // The author is found out all the same.
-      ({ headerFrom: from } = await dkimVerify(pass.bytes, options));
+      const { headerFrom } = await dkimVerify(pass.bytes, options);
+      from = [...headerFrom, ...unreadAuthors(header.fromTexts, headerFrom)];
       if (header.arc === 'some') arc = { result: 'fail', sets: [], problem: TOO_LONG };
       return { dkim: [], leftOut: leftOut + header.signatures, arc, from, fromFields };
     }
@@ -122,6 +129,7 @@ async function read(
     if (pass.arc) arc = await verifyChain(verified.arc, resolver, MIN_KEY_BITS);
     from = verified.headerFrom;
   }
+  from = [...from, ...unreadAuthors(header.fromTexts, from)];
   return { dkim, leftOut, arc, from, fromFields };
 }
 

@@ -61,6 +61,25 @@ describe('iprev', () => {
     assert.deepEqual(dns.asked, [ptr, 'a.example AAAA']);
   });
 
+  it('knows a client by the same names, however DNS turns them round', async () => {
+    const names = ['c.example', 'a.example', 'b.example'];
+    for (const first of [0, 1, 2]) {
+      const zone = { [PTR]: [...names.slice(first), ...names.slice(0, first)] };
+      const addresses = Object.fromEntries(names.map((name) => [`${name} A`, '192.0.2.7']));
+      const found = await iprev(fakeResolver({ ...zone, ...addresses }), '192.0.2.7', never);
+      assert.deepEqual(confirmedNames(found), ['a.example', 'b.example', 'c.example']);
+    }
+    const many = Array.from({ length: 11 }, (_, i) => `n${String.fromCharCode(97 + i)}.example`);
+    for (const records of [many, many.toReversed()]) {
+      const found = await iprev(
+        fakeResolver({ [PTR]: records, 'na.example A': '192.0.2.7' }),
+        '192.0.2.7',
+        never,
+      );
+      assert.deepEqual([confirmedNames(found), isIprevOpen(found)], [['na.example'], false]);
+    }
+  });
+
   it('looks at ten names and no more', async () => {
     const names = (count: number) => Array.from({ length: count }, (_, i) => `n${i}.example`);
     for (const [count, looked, left] of [
@@ -72,6 +91,8 @@ describe('iprev', () => {
       const found = await iprev(dns, '192.0.2.7', never);
       assert.equal(found.names.length, looked);
       assert.equal(found.left, left);
+      // None leads back, and who has not been looked at may.
+      assert.equal(isIprevOpen(found), left > 0);
       assert.equal(dns.asked.length, 1 + looked);
     }
   });

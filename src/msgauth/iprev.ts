@@ -8,7 +8,7 @@ import type { DnsAnswer, DnsPort } from '../core/ports.ts';
  */
 export interface Iprev {
   readonly ptr: AnswerKind;
-  /** The first ones, as DNS gave them. */
+  /** In the order of the alphabet: DNS turns them round with each answer, and a client must not be known by another name each time. */
   readonly names: readonly ReverseName[];
   /** Names beyond the limit, not looked at. */
   readonly left: number;
@@ -32,7 +32,7 @@ export async function iprev(dns: DnsPort, address: string, signal: AbortSignal):
   if (ip === undefined) return { ptr: 'nxdomain', names: [], left: 0 };
   const ptr = await dns.resolve(reverseName(ip), 'PTR', signal);
   if (ptr.kind !== 'found') return { ptr: ptr.kind, names: [], left: 0 };
-  const asked = ptr.records.slice(0, MAX_REVERSE_NAMES);
+  const asked = ptr.records.toSorted().slice(0, MAX_REVERSE_NAMES);
   const names = await Promise.all(
     asked.map(async (name): Promise<ReverseName> => {
       const forward = await dns.resolve(name, ip.family === 4 ? 'A' : 'AAAA', signal);
@@ -50,11 +50,12 @@ export function confirmedNames(found: Iprev): readonly string[] {
   return found.names.filter((n) => n.confirmed).map((n) => n.name);
 }
 
-/** Some answer is missing, and with it the outcome might have been another. */
+/** Some answer is missing, or a name was not looked at, and with it the outcome might have been another. */
 export function isIprevOpen(found: Iprev): boolean {
   const missing = (kind: AnswerKind) => kind === 'servfail' || kind === 'timeout';
+  if (missing(found.ptr)) return true;
   return (
-    missing(found.ptr) || (confirmedNames(found).length === 0 && found.names.some((n) => missing(n.forward)))
+    confirmedNames(found).length === 0 && (found.left > 0 || found.names.some((n) => missing(n.forward)))
   );
 }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { createPublicKey } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { fakeResolver } from '../../test/fakes/resolver.ts';
-import { mailauthResolver, MAX_QUESTIONS, MAX_TXT_OCTETS } from './mailauth-resolver.ts';
+import { mailauthResolver, MAX_QUESTIONS, MAX_RSA_BITS, MAX_TXT_OCTETS } from './mailauth-resolver.ts';
 
 const never = new AbortController().signal;
 const code = async (asked: Promise<unknown[]>): Promise<unknown> =>
@@ -51,6 +52,36 @@ describe('the resolver that mailauth gets', () => {
     assert.deepEqual(await answer(most), [[most]]);
     assert.equal(await answer(`${most}A`), 'ENODATA');
     assert.deepEqual(await answer(`${most}A`, 'p=B'), [['p=B']]);
+  });
+
+  it('passes no key on that is slow to verify with', async () => {
+    const name = 's._domainkey.a.example';
+    const record = (bits: number, exponent: Buffer, type: 'spki' | 'pkcs1') => {
+      const n = Buffer.alloc(bits / 8, 0xa5).toString('base64url');
+      const jwk = { kty: 'RSA', n, e: exponent.toString('base64url') };
+      const der = createPublicKey({ format: 'jwk', key: jwk }).export({ format: 'der', type });
+      return `v=DKIM1; k=rsa; p = ${der.toString('base64').replace(/(.{60})/g, '$1 ')}`;
+    };
+    const goes = async (...texts: string[]) =>
+      code(mailauthResolver(fakeResolver({ [`${name} TXT`]: texts }), never).resolve(name, 'TXT'));
+    const usual = Buffer.from([1, 0, 1]);
+    for (const type of ['spki', 'pkcs1'] as const) {
+      for (const good of [
+        record(2048, usual, type),
+        record(MAX_RSA_BITS, usual, type),
+        record(2048, Buffer.alloc(4, 0xff), type),
+      ]) {
+        assert.deepEqual(await goes(good), [[good]]);
+      }
+      for (const slow of [
+        record(2048, Buffer.from([1, 0, 0, 0, 1]), type),
+        record(2048, Buffer.alloc(255, 0xa5), type),
+        record(MAX_RSA_BITS + 8, usual, type),
+      ]) {
+        assert.equal(await goes(slow), 'ENODATA');
+        assert.deepEqual(await goes(slow, 'p=B'), [['p=B']]);
+      }
+    }
   });
 
   it('finds the key among other texts, and leaves other names alone', async () => {

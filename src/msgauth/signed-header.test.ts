@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { messagePort } from '../../test/fakes/ask.ts';
 import {
-  MAX_ARC_FIELDS,
+  MAX_ARC_OCTETS,
+  MAX_ARC_SETS,
   MAX_BODY_HASHES,
   MAX_FIELD_LINES,
   MAX_FROM_FIELDS,
@@ -124,14 +125,21 @@ describe('the limits of a header', () => {
   });
   it('ARC sets as a whole', async () => {
     const set = (i: number, more = '') =>
-      `ARC-Seal: i=${i}; d=a; s=s\r\nARC-Message-Signature: i=${i}; c=${i === 2 ? 'relaxed/relaxed' : ''}; d=a; s=s; h=to${more}\r\n` +
+      `ARC-Seal: i=${i}; d=a; s=s\r\nARC-Message-Signature: i=${i}; c=${i === 2 ? 'relaxed/relaxed' : ''}; d=a; s=m${i}; h=to${more}\r\n` +
       `ARC-Authentication-Results: i=${i}; x; none\r\n`;
     const two = await read(`${set(2)}${set(1)}To: y\r\n${rest}`);
     assert.deepEqual([two.arc, two.passes.length, two.passes[0]?.body], ['some', 1, 'relaxed']);
     assert.equal(two.passes[0]?.bytes.toString(), `${set(2)}${set(1)}To: y\r\n${FROM}\r\n`);
+    assert.deepEqual(two.keyNames, ['s._domainkey.a', 'm2._domainkey.a']);
     const names = ':a'.repeat(MAX_SIGNED_NAMES);
     assert.equal((await read(set(2) + set(1, names) + rest)).arc, 'too large');
-    const many = await read(Array.from({ length: 60 }, (_, i) => set(60 - i)).join('') + rest);
-    assert.equal(many.passes[0]?.bytes.toString().match(/^ARC-/gm)?.length, MAX_ARC_FIELDS);
+    const sets = (count: number) => Array.from({ length: count }, (_, i) => set(count - i)).join('') + rest;
+    const many = await read(sets(MAX_ARC_SETS));
+    assert.equal(many.passes[0]?.bytes.toString().match(/^ARC-/gm)?.length, 3 * MAX_ARC_SETS);
+    assert.equal((await read(sets(MAX_ARC_SETS + 1))).arc, 'too large');
+    const large = (octets: number) =>
+      Array.from({ length: 16 }, () => 'ARC-Seal: '.padEnd(octets / 16, 'x') + '\r\n').join('') + rest;
+    assert.equal((await read(large(MAX_ARC_OCTETS))).arc, 'some');
+    assert.equal((await read(large(MAX_ARC_OCTETS + 16))).arc, 'too large');
   });
 });

@@ -6,6 +6,7 @@
  * A line that begins no field counts as part of the one above, as mailauth and most readers have it, up to the empty line.
  */
 import type { MessagePort } from '../core/ports.ts';
+import { laxFields } from '../mail/header.ts';
 
 export interface SignedHeader {
   /** One or two: what is signed over the body as it came is verified apart from what is signed over its relaxed form. */
@@ -17,9 +18,11 @@ export interface SignedHeader {
   readonly signatures: number;
   /** DKIM signatures beyond the limits. */
   readonly leftOut: number;
-  /** `too large`: the ARC fields are beyond the limits. */
+  /** `too large`: the ARC fields, or their number, are beyond the limits. */
   readonly arc: 'none' | 'some' | 'too large';
   readonly fromFields: number;
+  /** What they say, of as many as are read. */
+  readonly fromTexts: readonly string[];
 }
 
 export interface Pass {
@@ -39,8 +42,12 @@ export const MAX_BODY_HASHES = 4;
 // A 4096-bit signature has 700; `z=` copies of fields take the most.
 export const MAX_SIGNATURE_OCTETS = 8192;
 export const MAX_SIGNED_NAMES = 200;
-// RFC 8617 4.2.1: 50 sets of three; one field more and mailauth sees that there are too many.
-export const MAX_ARC_FIELDS = 151;
+// RFC 8617 4.2.1 allows 50 sets of three; mailing lists and forwarders make three or four. Each seal is verified over all the
+// sets before it, all of them without a pause: more are not looked at.
+export const MAX_ARC_SETS = 20;
+const MAX_ARC_FIELDS = 3 * MAX_ARC_SETS;
+// Of all of them; a set has two or three thousand.
+export const MAX_ARC_OCTETS = 65_536;
 export const MAX_FROM_FIELDS = 4;
 // A thousand recipients with a line each fit. mailauth takes the square of it to put a field's lines together.
 export const MAX_FIELD_LINES = 2000;
@@ -76,13 +83,12 @@ export async function signedHeader(message: MessagePort): Promise<SignedHeader> 
 
   const sets = arcSets(rows);
   for (const tags of sets?.seals ?? []) keyNames.add(keyName(tags));
-  for (const tags of sets?.signatures ?? []) {
-    keyNames.add(keyName(tags));
-    needNames(names, tags);
-  }
+  if (sets?.newest !== undefined) keyNames.add(keyName(sets.newest));
+  for (const tags of sets?.signatures ?? []) needNames(names, tags);
 
   const from = rows.filter(({ name }) => name === 'from');
   const named = new Set(from.slice(0, MAX_FROM_FIELDS).filter((row) => row.text.length <= MAX_FROM_OCTETS));
+  const fromTexts = [...named].map(({ text: field }) => field.slice(field.indexOf(':') + 1));
   // RFC 6376 5.4.2: of fields of one name the lowest is signed first.
   for (const row of rows.toReversed()) {
     const needed = names.get(row.name) ?? 0;
@@ -114,6 +120,7 @@ export async function signedHeader(message: MessagePort): Promise<SignedHeader> 
     leftOut,
     arc: sets !== undefined ? 'some' : rows.some(({ name }) => ARC_FIELDS.has(name)) ? 'too large' : 'none',
     fromFields: from.length,
+    fromTexts,
   };
 }
 
@@ -121,13 +128,17 @@ interface ArcSets {
   readonly rows: ReadonlySet<Row>;
   readonly seals: readonly Tags[];
   readonly signatures: readonly Tags[];
-  /** Of the newest message signature, the only one that is verified. */
+  /** The newest message signature, the only one that is verified. */
+  readonly newest: Tags | undefined;
+  /** Its canonicalization. */
   readonly body: Canonicalization;
 }
 
 /** Undefined where there are none, or one is beyond the limits. */
 function arcSets(all: readonly Row[]): ArcSets | undefined {
-  const rows = all.filter(({ name }) => ARC_FIELDS.has(name)).slice(0, MAX_ARC_FIELDS);
+  const rows = all.filter(({ name }) => ARC_FIELDS.has(name));
+  const octets = rows.reduce((sum, { text }) => sum + text.length, 0);
+  if (rows.length > MAX_ARC_FIELDS || octets > MAX_ARC_OCTETS) return undefined;
   const fields: { name: string; tags: Tags }[] = [];
   for (const row of rows) {
     const tags = signatureTags(row);
@@ -143,7 +154,7 @@ function arcSets(all: readonly Row[]): ArcSets | undefined {
     undefined,
   );
   const body = newest === undefined ? 'simple' : canonicalization(newest);
-  return { rows: new Set(rows), seals: named('arc-seal'), signatures, body };
+  return { rows: new Set(rows), seals: named('arc-seal'), signatures, newest, body };
 }
 
 const ARC_FIELDS = new Set(['arc-seal', 'arc-message-signature', 'arc-authentication-results']);
@@ -180,27 +191,11 @@ interface Row {
   readonly lines: number;
 }
 
-// The name may stand alone, with its colon on the next line (RFC 5322 4.5.8, obsolete): mailauth reads that too.
-const FIELD_START = /^([\x21-\x39\x3b-\x7e]+)[ \t]*(:|$)/;
-const COLON = /^[ \t]*:/;
-
 function rowsOf(text: string): Row[] {
-  const rows: Row[] = [];
-  const lines = text.split('\r\n');
-  let name = '';
-  let begun = 0;
-  const end = (to: number) => {
-    if (name !== '') rows.push({ name, text: lines.slice(begun, to).join('\r\n'), lines: to - begun });
-  };
-  for (const [at, line] of lines.entries()) {
-    const start = FIELD_START.exec(line);
-    if (start === null || (start[2] !== ':' && !COLON.test(lines[at + 1] ?? ''))) continue;
-    end(at);
-    name = (start[1] ?? '').toLowerCase();
-    begun = at;
-  }
-  end(lines.at(-1) === '' ? lines.length - 1 : lines.length);
-  return rows;
+  return [...laxFields(text)].map(({ name, start, end }) => {
+    const row = text.slice(start, text.endsWith('\r\n', end) ? end - 2 : end);
+    return { name: name.toLowerCase(), text: row, lines: row.split('\r\n').length };
+  });
 }
 
 const LONG_WHITE_SPACE = new RegExp(`[ \\t\\r\\n]{${MAX_WHITE_SPACE + 1}}`);

@@ -182,10 +182,25 @@ export function journalContract(
         { check: 'fcrdns', asked: 2, failed: 1, temperror: 1, refused: 0, deferred: 1, tookMs: 7 },
         { check: 'helo', asked: 2, failed: 1, temperror: 0, refused: 1, deferred: 0, tookMs: 3 },
       ],
+      turnedAway: {},
     });
     const first = await journal.summary({ untilMs: 2000 });
     assert.deepEqual([first.received, first.rejected, first.clients], [1, 1, 1]);
     assert.equal((await journal.summary({ sinceMs: 5000 })).received, 0);
+  });
+
+  it('counts whom the door turned away, by the minute, and not among what was received', async (t) => {
+    const { journal, nowMs } = await open(t);
+    onEnd(t, () => journal.close());
+    journal.turnedAway(1000, 'emergency', 3);
+    journal.turnedAway(2000, 'emergency', 4);
+    journal.turnedAway(61_000, 'full', 5);
+    const { turnedAway, received, byCheck } = await journal.summary({});
+    assert.deepEqual([turnedAway, received, byCheck], [{ emergency: 7, full: 5 }, 0, []]);
+    assert.deepEqual((await journal.summary({ sinceMs: 60_000 })).turnedAway, { full: 5 });
+    nowMs(200_000);
+    await journal.expire(0);
+    assert.deepEqual((await journal.summary({})).turnedAway, {});
   });
 
   it('knows what was tagged, and what reached some recipients only', async (t) => {
@@ -274,6 +289,45 @@ export function journalContract(
     assert.deepEqual(
       (await journal.find({ id: 'F' })).map((d) => d.id),
       ['F'],
+    );
+  });
+
+  it('drops what is too much: bare connections first, then the oldest', async (t) => {
+    const { journal, nowMs } = await open(t);
+    onEnd(t, () => journal.close());
+    nowMs(100_000);
+    const bare = { transaction: undefined, recipients: [], steps: [], check: undefined, code: undefined };
+    // Among each other, as they come in a flood.
+    for (let i = 0; i < 600; i++) {
+      journal.record(decision({ ...bare, id: `bare${i}`, atMs: 1000 + i, outcome: 'abandoned' }));
+      if (i % 100 === 0) journal.record(decision({ id: `mail${i}`, atMs: 500 + i }));
+    }
+    assert.equal(await journal.expire(1e9, 1e9), 0);
+    const left = async () => (await journal.find({ limit: 1000 })).map((d) => d.id);
+    const mails = [500, 400, 300, 200, 100, 0].map((i) => `mail${i}`);
+    // Nothing is so small: all would go, but for what is recorded since.
+    const expired = journal.expire(1e9, 1);
+    assert.equal(await expired, 606);
+    assert.deepEqual(await left(), []);
+    for (let i = 0; i < 600; i++) {
+      journal.record(decision({ ...bare, id: `bare${i}`, atMs: 1000 + i, outcome: 'abandoned' }));
+      if (i % 100 === 0) journal.record(decision({ id: `mail${i}`, atMs: 500 + i }));
+    }
+    const all = await left();
+    assert.equal(all.length, 606);
+    // As much as the decisions alone take.
+    const dropped = await journal.expire(1e9, 80_000);
+    assert.ok(dropped > 0 && dropped <= 600, String(dropped));
+    const rest = await left();
+    assert.deepEqual(
+      rest.filter((id) => id.startsWith('mail')),
+      mails,
+    );
+    for (const id of mails) assert.equal((await journal.find({ id })).length, 1);
+    // Of the bare ones the oldest went.
+    assert.deepEqual(
+      rest,
+      all.filter((id) => id.startsWith('mail') || Number(id.slice(4)) >= dropped),
     );
   });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { GreylistAttempt } from '../../src/core/ports.ts';
-import { DAY, HOUR, MINUTE, type Open } from './store-opened.ts';
+import { BEGIN_MS, DAY, HOUR, MINUTE, type Open } from './store-opened.ts';
 
 const ATTEMPT: GreylistAttempt = {
   client: '192.0.2.0/24',
@@ -12,6 +12,8 @@ const ATTEMPT: GreylistAttempt = {
   keptMs: 36 * DAY,
   clientPasses: 5,
   seedOnly: false,
+  // Each attempt in a session of its own.
+  sessionSinceMs: Infinity,
 };
 
 /** Attempts of one triplet by their times, and what each is told: the kind, with the wait or the time since the first. */
@@ -82,6 +84,24 @@ export function greylistContract(open: Open): void {
       }
     });
   }
+
+  it('greylist: a retry in the session of the first attempt is none; one in a session since then is', async (t) => {
+    const { state, at } = await open(t);
+    const from = (ms: number, more: Partial<GreylistAttempt> = {}) =>
+      state.greylist.attempt({ ...ATTEMPT, sessionSinceMs: BEGIN_MS + ms, ...more });
+    at(1000);
+    assert.equal((await from(500)).kind, 'new');
+    at(1000 + HOUR);
+    const told = { kind: 'early', waitMs: 0, sinceFirstMs: HOUR, sameSession: true };
+    assert.deepEqual(await from(500), told);
+    assert.deepEqual(await from(1000), told);
+    assert.equal((await from(1001)).kind, 'passed');
+    assert.equal((await from(500)).kind, 'known');
+    at(2 * HOUR);
+    await from(HOUR, { recipient: 'x' });
+    at(3 * HOUR);
+    assert.equal((await from(HOUR, { recipient: 'x', seedOnly: true })).kind, 'passed');
+  });
 
   it('greylist: each part makes another triplet, the null sender too', async (t) => {
     const { state, at } = await open(t);

@@ -7,10 +7,10 @@ import { NO_CLUES, type Clues } from '../../src/core/clues.ts';
 import { buildLists } from '../../src/core/lists.ts';
 import type { MessagePort, Ports } from '../../src/core/ports.ts';
 import { fields, headerEnd } from '../../src/mail/header.ts';
+import type { Recipient } from '../../src/core/recipient.ts';
 import type { CommonSettings } from '../../src/core/settings.ts';
 import type { Site } from '../../src/core/site.ts';
 import { NO_STANDING } from '../../src/core/standing.ts';
-import type { Mailbox } from '../../src/mail/mailbox.ts';
 import type { MailParameters } from '../../src/mail/parameters.ts';
 import { networkSet } from '../../src/mail/networks.ts';
 import { fakeResolver } from './resolver.ts';
@@ -30,9 +30,9 @@ export interface Said {
   readonly helo?: string;
   /** `<>` is the null sender. */
   readonly from?: string;
-  readonly to?: string;
+  readonly to?: string | Recipient;
   /** Those let in before, as a check of the message has them all. */
-  readonly recipients?: readonly string[];
+  readonly recipients?: readonly (string | Recipient)[];
   readonly parameters?: MailParameters;
   /** As it came: CRLF lines. For checks of the message. */
   readonly message?: string | Buffer;
@@ -113,7 +113,12 @@ export function emptyPorts(): Ports {
     rates: { add: () => 1, count: () => 0 },
     callout: { ask: async () => [] },
     lists: buildLists([]),
-    zones: { suspended: () => undefined, suspend: () => undefined },
+    zones: {
+      suspended: () => undefined,
+      suspend: () => undefined,
+      silent: () => undefined,
+      asking: () => () => undefined,
+    },
     scanners: {},
     classifier: { recall: () => ({ trained: { ham: 0, spam: 0 }, seen: [] }) },
     recipients: { ask: async () => ({ kind: 'unreachable', reason: 'no backend' }) },
@@ -137,7 +142,8 @@ export function messagePort(bytes: Buffer, pieceOctets = 65_536): MessagePort {
   };
 }
 
-function mailboxOf(text: string): Mailbox {
+function mailboxOf(text: string | Recipient): Recipient {
+  if (typeof text !== 'string') return text;
   const at = text.lastIndexOf('@');
   return { local: text.slice(0, at), domain: text.slice(at + 1) };
 }

@@ -4,23 +4,12 @@ import { earlyTalker } from '../../src/checks/early-talker.ts';
 import { pipelining } from '../../src/checks/pipelining.ts';
 import { recipients } from '../../src/checks/recipients.ts';
 import { relay } from '../../src/checks/relay.ts';
-import { checkSchema } from '../../src/config/checks.ts';
-import type { AnyCheck, Json } from '../../src/core/check.ts';
 import type { Decision } from '../../src/core/decision.ts';
 import type { Backend } from '../../src/core/delivery.ts';
-import { buildLists, type ListEntry } from '../../src/core/lists.ts';
-import type { CheckSettings } from '../../src/core/policy.ts';
-import type { Ports } from '../../src/core/ports.ts';
-import type { Site } from '../../src/core/site.ts';
-import { NO_STANDING } from '../../src/core/standing.ts';
 import { Gateway } from '../../src/doors/gateway/gateway.ts';
 import type { LoadChange, LoadMarks, MachineLoad } from '../../src/doors/load.ts';
-import type {
-  GatewayListener,
-  GatewaySettings,
-  GatewayWorld,
-  IncomingContent,
-} from '../../src/doors/gateway/world.ts';
+import type { IncomingContent } from '../../src/doors/session.ts';
+import type { GatewayListener, GatewaySettings, GatewayWorld } from '../../src/doors/gateway/world.ts';
 import { newId } from '../../src/engine/id.ts';
 import type { Mailbox } from '../../src/mail/mailbox.ts';
 import { networkSet } from '../../src/mail/networks.ts';
@@ -28,17 +17,13 @@ import type { ServerLimits } from '../../src/wire/smtp/events.ts';
 import { DEFAULT_LIMITS } from '../../src/wire/smtp/limits.ts';
 import { onEnd, type Cleanup } from '../program.ts';
 import { connectSmtp, type SmtpPeer } from '../smtp.ts';
-import { emptyPorts, site } from './ask.ts';
+import { site } from './ask.ts';
 import { FakeBackend } from './backend.ts';
+import { fakeBooks, fakeJudge, type FakeJudgeOptions } from './judge.ts';
 
-export interface FakeWorldOptions {
+export interface FakeWorldOptions extends FakeJudgeOptions {
   readonly backend?: FakeBackend;
   readonly backendFor?: (recipient: Mailbox) => Backend;
-  /** Besides the defaults of each. */
-  readonly checks?: readonly (readonly [AnyCheck, Record<string, unknown>?])[];
-  readonly site?: Partial<Site>;
-  readonly entries?: readonly ListEntry[];
-  readonly ports?: Partial<Ports>;
   readonly limits?: Partial<GatewaySettings['limits']>;
   readonly protocolLimits?: Partial<ServerLimits>;
   readonly greetPauseMs?: number;
@@ -85,46 +70,18 @@ export function listenerOf(changes: Partial<GatewayListener> = {}): GatewayListe
 
 export async function startGateway(t: Cleanup, options: FakeWorldOptions = {}): Promise<FakeWorld> {
   const backend = options.backend ?? new FakeBackend();
-  const decisions: Decision[] = [];
-  const troubles: { what: string; error: unknown }[] = [];
+  const books = fakeBooks();
   const loadChanges: LoadChange[] = [];
-  const remembered = new Map<string, Json>();
-  const standings = new Map<string, { good: number; bad: number }>();
-  const waiting = new Set<() => void>();
   let aheadMs = 0;
   const spools = new Spools({
     directory: '/nonexistent/postern',
     memoryBoundOctets: 1_048_576,
     maxMemoryOctets: 8_388_608,
   });
+  const proxies = options.listener?.proxyProtocolFrom ?? networkSet([]);
+  const judge = fakeJudge({ ...options, checks: options.checks ?? DEFAULT_CHECKS ?? [] }, proxies);
   let settings: GatewaySettings = {
-    policy: {
-      site: { ...site, ...options.site },
-      checks: (options.checks ?? DEFAULT_CHECKS ?? []).map(([check, own = {}]) => ({
-        check,
-        settings: checkSchema(check).parse(own) as CheckSettings,
-      })),
-      refuseAtSuspicion: 100,
-      checksTimeoutMs: 2_000,
-      hash: 'fake',
-    },
-    ports: {
-      ...emptyPorts(),
-      store: {
-        recall: async (space, key) => remembered.get(`${space} ${key}`),
-        remember: async (space, key, value) => void remembered.set(`${space} ${key}`, value),
-        forget: async (space, key) => void remembered.delete(`${space} ${key}`),
-      },
-      standing: {
-        of: (network) => standings.get(network) ?? NO_STANDING,
-        note: (network, what) => {
-          const { good, bad } = standings.get(network) ?? NO_STANDING;
-          standings.set(network, what === 'good' ? { good: good + 1, bad } : { good, bad: bad + 1 });
-        },
-      },
-      lists: buildLists(options.entries ?? []),
-      ...options.ports,
-    },
+    ...judge.at('gateway'),
     backendFor: options.backendFor ?? (() => backend),
     offer: { hostName: site.hostName, sizeOctets: 1_000_000, auth: ['PLAIN', 'LOGIN'] },
     limits: {
@@ -152,13 +109,10 @@ export async function startGateway(t: Cleanup, options: FakeWorldOptions = {}): 
     verifyCredentials:
       options.verifyCredentials ??
       (async (identity, password) => (options.passwords?.[identity] === password ? 'ok' : 'wrong')),
-    record: (decision) => {
-      decisions.push(decision);
-      for (const look of waiting) look();
-    },
+    record: books.record,
     ...(options.machine === undefined ? {} : { load: options.machine }),
     onLoad: (change) => void loadChanges.push(change),
-    trouble: (what, error) => void troubles.push({ what, error }),
+    trouble: books.trouble,
     nowMs: () => Date.now() + aheadMs,
     newId,
   };
@@ -173,20 +127,11 @@ export async function startGateway(t: Cleanup, options: FakeWorldOptions = {}): 
     gateway,
     backend,
     port,
-    decisions,
-    troubles,
+    decisions: books.decisions,
+    troubles: books.troubles,
     loadChanges,
-    standings,
-    decided: (count) =>
-      new Promise((resolve) => {
-        const look = () => {
-          if (decisions.length < count) return;
-          waiting.delete(look);
-          resolve(decisions);
-        };
-        waiting.add(look);
-        look();
-      }),
+    standings: judge.standings,
+    decided: books.decided,
     later: (ms) => {
       aheadMs += ms;
     },

@@ -1,6 +1,7 @@
 /**
  * A gate without a door: the engine, the checks that charge clients, and a store with a clock of its own. Sessions are visits.
  */
+import assert from 'node:assert/strict';
 import { openStore } from '../../src/adapters/store/sqlite.ts';
 import { dictionaryAttack } from '../../src/checks/dictionary-attack.ts';
 import { earlyTalker } from '../../src/checks/early-talker.ts';
@@ -149,4 +150,19 @@ export function gate(t: Cleanup, options: GateOptions = {}) {
   };
   const later = (ms: number) => void (clock.ms += ms);
   return { visit, begin, later, deserve, store, blocks, ports, policy, troubles, clock };
+}
+
+/** One session with a transaction open, and what its recipients are told. */
+export async function asking(session: Session) {
+  await session.helo('EHLO', 'mail.example.net');
+  await session.mail({ local: 'a', domain: 'example.net' }, {});
+  const ask = async (to: string): Promise<string> => {
+    const [local = '', domain = ''] = to.split('@');
+    const verdict = await session.rcpt({ local, domain }, {});
+    if (verdict.kind === 'other-transaction') assert.fail('split');
+    const said = verdict.kind === 'go-on' ? WILLING : verdict.reply;
+    session.recipientAnswered({ local, domain }, said);
+    return `${said.code} ${verdict.kind === 'go-on' ? '' : verdict.check}`.trim();
+  };
+  return { ask, session };
 }

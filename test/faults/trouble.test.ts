@@ -79,7 +79,7 @@ async function openGate(t: TestContext, settings: Settings = {}) {
       ...config,
       checksTimeoutMs: 3 * dnsTimeoutMs,
       dns: { ...config.dns, timeoutMs: dnsTimeoutMs },
-      backend: { ...config.backend, connectTimeoutMs: ms, commandTimeoutMs: ms, dataTimeoutMs: ms },
+      backend: { ...config.backend!, connectTimeoutMs: ms, commandTimeoutMs: ms, dataTimeoutMs: ms },
     },
     log,
   );

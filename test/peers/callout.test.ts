@@ -31,7 +31,13 @@ it('Postfix is understood', async (t) => {
     'example.com MX': '10 mx.example.net',
     'mx.example.net A': '127.0.0.1',
   });
-  const adapter = new Callout({ hostName: 'mx.example.org', dns, port, anyAddress: true });
+  const adapter = new Callout({
+    hostName: 'mx.example.org',
+    dns,
+    port,
+    anyAddress: true,
+    rates: { add: () => 1 },
+  });
   for (const [from, code] of [
     ['anna@example.net', 'takes'],
     ['berta@example.net', 'no-mailbox'],

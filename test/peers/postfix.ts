@@ -4,16 +4,17 @@
  */
 import { mkdir, readFile, readdir, writeFile, chown } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../freeport.ts';
-import { runProgram, startProgram, type Program } from '../program.ts';
-import { connectSmtp } from '../smtp.ts';
+import { runProgram, startProgram } from '../program.ts';
 import { tempDir } from '../tempdir.ts';
-import { findProgram, need, needRoot } from './peer.ts';
+import { untilGreeting } from './greeting.ts';
+import { findProgram, need, needRoot, type Skippable } from './peer.ts';
 
 export interface Postfix {
   readonly port: number;
+  /** Of its master. */
+  readonly pid: number;
   readonly dir: string;
   /** Messages of the Maildir, oldest first, as Postfix wrote them (LF line ends, its own header on top). */
   messages(): Promise<readonly Buffer[]>;
@@ -35,6 +36,10 @@ export interface PostfixSettings {
   readonly port?: number;
   /** More lines of main.cf. */
   readonly settings?: readonly string[];
+  /** More lines of master.cf. */
+  readonly services?: readonly string[];
+  /** A command that its daemons run under, such as one that changes the mounts that they see. */
+  readonly under?: readonly string[];
 }
 
 const NOBODY = 65534;
@@ -45,7 +50,7 @@ const QUEUE_FOLDERS = [
 
 /** Undefined when the test was skipped. */
 export async function startPostfix(
-  t: TestContext,
+  t: Skippable,
   options: PostfixSettings = {},
 ): Promise<Postfix | undefined> {
   if (need(t, 'postfix') === undefined || !needRoot(t)) return undefined;
@@ -65,14 +70,19 @@ export async function startPostfix(
   const logFile = join(dir, 'maillog');
   await writeFile(logFile, '');
   const etc = join(dir, 'etc');
-  await writeFile(join(etc, 'main.cf'), mainCf(dir, daemons, options));
-  await writeFile(join(etc, 'master.cf'), masterCf(port));
-  const master = startProgram(t, join(daemons, 'master'), ['-c', etc, '-d'], { detached: true });
+  await writeFile(
+    join(etc, 'main.cf'),
+    withSettings(mainCf(dir, daemons, options), (options.settings ?? []).join('\n')),
+  );
+  await writeFile(join(etc, 'master.cf'), masterCf(port, options.services ?? []));
+  const [command, ...args] = [...(options.under ?? []), join(daemons, 'master'), '-c', etc, '-d'];
+  const master = startProgram(t, command, args, { detached: true });
   const log = () => readFile(logFile, 'utf8');
-  await untilGreeting(port, master, log);
+  await untilGreeting('Postfix', port, master, log);
 
   return {
     port,
+    pid: master.pid,
     dir,
     log,
     messages: async () => {
@@ -113,6 +123,18 @@ export async function startPostfix(
       await master.stop();
     },
   };
+}
+
+/**
+ * `more` behind what it does not set anew. Every daemon would warn of a setting that stands there twice, postlogd among them,
+ * which then waits for itself to read what it has written.
+ */
+function withSettings(mainCf: string, more: string): string {
+  const nameOf = (setting: string): string | undefined => /^([\w-]+)\s*=/.exec(setting)?.[1];
+  const anew = new Set(more.split('\n').map(nameOf));
+  anew.delete(undefined);
+  const kept = mainCf.split('\n').filter((setting) => !anew.has(nameOf(setting)));
+  return `${kept.join('\n')}\n${more}\n`;
 }
 
 function mainCf(dir: string, daemons: string, options: PostfixSettings): string {
@@ -157,12 +179,11 @@ virtual_uid_maps = static:${NOBODY}
 virtual_gid_maps = static:${NOBODY}
 virtual_transport = ${options.deliver === 'discard' ? 'discard' : 'virtual'}`
 }
-${(options.settings ?? []).join('\n')}
 `;
 }
 
 /** The services that mail from SMTP or sendmail to SMTP, Maildir or nowhere needs; none in a chroot. */
-function masterCf(port: number): string {
+function masterCf(port: number, more: readonly string[]): string {
   return `127.0.0.1:${port} inet n - n - - smtpd
 pickup unix n - n 1 1 pickup
 cleanup unix n - n - 0 cleanup
@@ -185,32 +206,6 @@ virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
+${more.join('\n')}
 `;
-}
-
-const START_MS = 20_000;
-const GREETING_MS = 2000;
-
-/** A master that listens but starts no smtpd takes connections and says nothing: each gets its own deadline, and so do all. */
-async function untilGreeting(port: number, master: Program, log: () => Promise<string>): Promise<void> {
-  const end = Date.now() + START_MS;
-  let over: number | string | undefined;
-  void master.ended.then((how) => (over = how));
-  while (true) {
-    let reason: unknown;
-    try {
-      const peer = await connectSmtp({ port, timeoutMs: GREETING_MS });
-      const { code } = await peer.reply().finally(() => peer.close());
-      if (code === 220) return;
-      reason = `it greets with ${code}`;
-    } catch (error) {
-      reason = error;
-    }
-    if (Date.now() > end || over !== undefined) {
-      const state = over === undefined ? `did not greet within ${START_MS} ms` : `ended with ${over}`;
-      const tail = (await log()).slice(-3000) || '(empty)';
-      throw new Error(`Postfix on port ${port} ${state} (${String(reason)}); its log ends:\n${tail}`);
-    }
-    await sleep(50);
-  }
 }

@@ -8,7 +8,8 @@ import fc from 'fast-check';
 import { isFailure, type Delivery, type MessageContent } from '../../core/delivery.ts';
 import type { Mailbox, ReversePath } from '../../mail/mailbox.ts';
 import { maildirPlace } from './maildir-path.ts';
-import { MaildirBackend } from './maildir.ts';
+import { MaildirBackend, type MaildirSettings } from './maildir.ts';
+import { publish } from './maildir-write.ts';
 
 const NEVER = new AbortController().signal;
 const BOB = { local: 'Bob', domain: 'example.org' };
@@ -25,11 +26,15 @@ async function temporary(t: TestContext): Promise<string> {
   return folder;
 }
 
+function backendOf(template: string, settings: Partial<MaildirSettings> = {}): MaildirBackend {
+  return new MaildirBackend(`maildir:${template}`, template, { hostName: 'h/o:st', ...settings });
+}
+
 async function begin(
   template: string,
   reversePath: ReversePath = { local: 'a', domain: 'example.net' },
+  backend = backendOf(template),
 ): Promise<Delivery> {
-  const backend = new MaildirBackend(`maildir:${template}`, template, 'h/o:st');
   const begun = await backend.begin(
     { reversePath, parameters: {}, client: { address: '192.0.2.7', port: 1 } },
     NEVER,
@@ -186,9 +191,129 @@ describe('delivery to a Maildir', () => {
     }
   });
 
+  describe('to a disk that hangs', () => {
+    const until = async (is: () => Promise<boolean>) => {
+      while (!(await is())) await new Promise(setImmediate);
+    };
+
+    it('defers, and publishes nothing once it has said so', async (t) => {
+      const folder = await temporary(t);
+      const backend = backendOf(folder, { timeoutMs: 30 });
+      const delivery = await begin(folder, null, backend);
+      await rcpt(delivery, BOB);
+      let end = (): void => undefined;
+      const ended = new Promise<void>((resolve) => (end = resolve));
+      let read = false;
+      const content: MessageContent = {
+        sizeOctets: 6,
+        async *chunks() {
+          yield Buffer.from('a\r\n');
+          await ended;
+          yield Buffer.from('b\r\n');
+          read = true;
+        },
+      };
+      assert.equal(await send(delivery, content), '451 4.3.0');
+      end();
+      await until(async () => (await readdir(join(folder, 'tmp'))).length === 0);
+      assert.deepEqual(await readdir(join(folder, 'new')), []);
+      assert.equal(read, false);
+    });
+
+    it('takes back what was being published when it said so', async (t) => {
+      const root = await temporary(t);
+      for (const name of ['bob', 'eve']) await mkdir(join(root, name));
+      const template = join(root, '{user}', 'Maildir');
+      let end = (): void => undefined;
+      const ended = new Promise<void>((resolve) => (end = resolve));
+      let published = 0;
+      const backend = backendOf(template, {
+        timeoutMs: 400,
+        publish: async (written) => {
+          await publish(written);
+          published++;
+          await ended;
+        },
+      });
+      const delivery = await begin(template, null, backend);
+      for (const mailbox of [BOB, EVE]) await rcpt(delivery, mailbox);
+      assert.equal(await send(delivery, message('x\r\n')), '451 4.3.0');
+      assert.equal(published, 1);
+      end();
+      const bob = join(root, 'bob', 'Maildir');
+      await until(async () => (await readdir(join(bob, 'new'))).length === 0);
+      await until(async () => (await readdir(join(root, 'eve', 'Maildir', 'tmp'))).length === 0);
+      assert.equal(published, 1);
+      assert.deepEqual(await readdir(join(root, 'eve', 'Maildir', 'new')), []);
+    });
+
+    it('begins nothing while too much is overdue, and goes on when it answers again', async (t) => {
+      const folder = await temporary(t);
+      let end = (): void => undefined;
+      let ended: Promise<void> | undefined = new Promise<void>((resolve) => (end = resolve));
+      const backend = backendOf(folder, {
+        timeoutMs: 400,
+        publish: async (written) => {
+          await ended;
+          await publish(written);
+        },
+      });
+      for (let i = 0; i < 2; i++) {
+        const delivery = await begin(folder, null, backend);
+        await rcpt(delivery, BOB);
+        assert.equal(await send(delivery, message('x\r\n')), '451 4.3.0');
+      }
+      const open = () =>
+        backend.begin(
+          { reversePath: null, parameters: {}, client: { address: '192.0.2.7', port: 1 } },
+          NEVER,
+        );
+      const begun = await open();
+      assert.deepEqual(begun, { kind: 'unreachable', reason: 'the disk did not answer in time' });
+      assert.equal((await backend.probe())?.kind, 'unreachable');
+      ended = undefined;
+      end();
+      await until(async () => !isFailure(await open()));
+      await until(
+        async () =>
+          (await readdir(join(folder, 'tmp'))).length + (await readdir(join(folder, 'new'))).length === 0,
+      );
+      const delivery = await begin(folder, null, backend);
+      await rcpt(delivery, BOB);
+      assert.equal(await send(delivery, message('y\r\n')), '250 2.0.0');
+      assert.deepEqual(await read(folder), ['Return-Path: <>\nDelivered-To: Bob@example.org\ny\n']);
+    });
+  });
+
+  it('tells the operator which folder is in trouble, and the sender but its code', async (t) => {
+    const root = await temporary(t);
+    for (const name of ['bob', 'eve']) await mkdir(join(root, name, 'Maildir'), { recursive: true });
+    await writeFile(join(root, 'eve', 'Maildir', 'tmp'), 'a file in place of the folder');
+    const told: string[] = [];
+    const backend = (template: string) =>
+      backendOf(template, {
+        onTrouble: (what, error) =>
+          void told.push(`${what}: ${error instanceof Error ? error.message : String(error)}`),
+      });
+    const template = join(root, '{user}', 'Maildir');
+    const delivery = await begin(template, null, backend(template));
+    for (const mailbox of [BOB, EVE]) assert.equal(await rcpt(delivery, mailbox), '250 2.1.5');
+    const answer = await delivery.send(message('x\r\n'), NEVER);
+    assert.ok(answer.kind === 'replied');
+    assert.match(answer.reply.lines[0] ?? '', /^The mailbox cannot be used now \(ENOTDIR\)/);
+    assert.doesNotMatch(answer.reply.lines.join(), /eve|\//);
+    assert.equal(told.length, 1);
+    assert.ok(told[0]?.startsWith(`the Maildir ${join(root, 'eve', 'Maildir')}: ENOTDIR: `), told[0]);
+    const nowhere = join(root, 'none', '{user}');
+    await rcpt(await begin(nowhere, null, backend(nowhere)), BOB);
+    assert.equal(told[1], `the folder of all mailboxes ${join(root, 'none')}: there is no such folder`);
+    await rcpt(await begin(template, null, backend(template)), { local: 'nobody', domain: 'example.org' });
+    assert.equal(told.length, 2, 'a mailbox that is not there is no trouble');
+  });
+
   it('is probed without mail', async (t) => {
     const root = await temporary(t);
-    const probe = (template: string) => new MaildirBackend('maildir:x', template, 'h').probe();
+    const probe = (template: string) => new MaildirBackend('maildir:x', template, { hostName: 'h' }).probe();
     assert.equal(await probe(join(root, 'one')), undefined);
     assert.deepEqual((await readdir(join(root, 'one'))).sort(), ['cur', 'new', 'tmp']);
     assert.equal(await probe(join(root, '{user}', 'Maildir')), undefined);

@@ -1,4 +1,5 @@
 import { access, constants, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type {
   Backend,
   BackendFailure,
@@ -11,6 +12,7 @@ import type { BackendAnswer } from '../../core/ports.ts';
 import type { RcptParameters } from '../../mail/parameters.ts';
 import { formatMailbox, formatReversePath, type Mailbox } from '../../mail/mailbox.ts';
 import { reply, type Reply } from '../../mail/reply.ts';
+import { Disk, DiskHangs } from '../disk.ts';
 import { givenUp } from './connection.ts';
 import { fixedFolder, hasPlaceholder, maildirPlace } from './maildir-path.ts';
 import { makeMaildir, publish, withdraw, writeToTmp, type Written } from './maildir-write.ts';
@@ -19,10 +21,17 @@ import { makeMaildir, publish, withdraw, writeToTmp, type Written } from './mail
  * Final delivery into Maildirs. Above the message stand the Return-Path of RFC 5321 4.4 and one Delivered-To for each
  * recipient whose mailbox it is; below, it is what was sent, octet by octet, but for the line ends: a Maildir has LF where
  * the wire has CRLF, as every program that reads one expects.
+ *
+ * A disk that hangs is temporary trouble: at the deadline the client hears 4xx and keeps the message. Nothing is published from then
+ * on, and what was being published at that moment is taken back when the disk answers again. A mail program that was faster has
+ * it then, and will have it again from the retry: twice, never not at all.
  */
 
 /** RFC 5321 4.5.3.1.8. */
 const RECIPIENTS_PER_TRANSACTION = 100;
+
+/** After the checks and this long the client still listens (RFC 5321 4.5.3.2.6: ten minutes). */
+const LONGEST_WRITE_MS = 300_000;
 
 const CAPABILITIES: Capabilities = {
   dsn: false,
@@ -43,15 +52,32 @@ const answers = {
     reply(451, '4.3.0', `The mailbox cannot be used now (${codeOf(error)}), try again later`),
 };
 
+export interface MaildirSettings {
+  readonly hostName: string;
+  readonly timeoutMs?: number;
+  /** What is wrong with which folder: strangers read the code of it alone. */
+  readonly onTrouble?: (what: string, error: unknown) => void;
+  /** For tests: a disk that hangs. */
+  readonly publish?: typeof publish;
+}
+
+type World = Required<Omit<MaildirSettings, 'timeoutMs'>> & { readonly disk: Disk };
+
 export class MaildirBackend implements Backend {
   readonly url: string;
   readonly #template: string;
-  readonly #hostName: string;
+  readonly #world: World;
 
-  constructor(url: string, template: string, hostName: string) {
+  /** `timeoutMs`: for one mailbox to be looked up, or one message to be written. */
+  constructor(
+    url: string,
+    template: string,
+    { hostName, timeoutMs = LONGEST_WRITE_MS, ...files }: MaildirSettings,
+  ) {
     this.url = url;
     this.#template = template;
-    this.#hostName = hostName;
+    const disk = new Disk(Math.min(timeoutMs, LONGEST_WRITE_MS));
+    this.#world = { hostName, disk, publish, onTrouble: () => undefined, ...files };
   }
 
   capabilities(): Capabilities {
@@ -60,15 +86,19 @@ export class MaildirBackend implements Backend {
 
   begin(envelope: Envelope, signal: AbortSignal): Promise<Delivery | BackendFailure> {
     if (signal.aborted) return Promise.resolve({ kind: 'unreachable', reason: givenUp(signal) });
-    return Promise.resolve(new MaildirDelivery(this.#template, this.#hostName, envelope));
+    if (this.#world.disk.hangs)
+      return Promise.resolve({ kind: 'unreachable', reason: new DiskHangs().message });
+    return Promise.resolve(new MaildirDelivery(this.#template, this.#world, envelope));
   }
 
-  async probe(): Promise<BackendFailure | undefined> {
+  async probe(signal?: AbortSignal): Promise<BackendFailure | undefined> {
     const fixed = fixedFolder(this.#template);
     try {
-      // Without placeholders it is one Maildir, which may be made here and now.
-      if (!hasPlaceholder(this.#template)) await makeMaildir(fixed);
-      await access(fixed, constants.R_OK | constants.X_OK);
+      await this.#world.disk.within(async () => {
+        // Without placeholders it is one Maildir, which may be made here and now.
+        if (!hasPlaceholder(this.#template)) await makeMaildir(fixed);
+        await access(fixed, constants.R_OK | constants.X_OK);
+      }, signal);
       return undefined;
     } catch (error) {
       return { kind: 'unreachable', reason: describe(error) };
@@ -82,16 +112,18 @@ export class MaildirBackend implements Backend {
 
 class MaildirDelivery implements Delivery {
   readonly #template: string;
-  readonly #hostName: string;
+  readonly #world: World;
   readonly #envelope: Envelope;
   /** By folder, so that a mailbox named twice has the message once. */
   readonly #recipients = new Map<string, Mailbox[]>();
   #count = 0;
   #over = false;
+  /** The folder that is being written to. */
+  #at = '';
 
-  constructor(template: string, hostName: string, envelope: Envelope) {
+  constructor(template: string, world: World, envelope: Envelope) {
     this.#template = template;
-    this.#hostName = hostName;
+    this.#world = world;
     this.#envelope = envelope;
   }
 
@@ -102,10 +134,10 @@ class MaildirDelivery implements Delivery {
     const place = maildirPlace(this.#template, recipient);
     if (place === undefined) return replied(answers.noSuchMailbox);
     if (place.mustExist !== undefined) {
-      const missing = await missingMailbox(place.mustExist, fixedFolder(this.#template));
-      if (missing !== undefined) return replied(missing);
+      const missing = await this.#missing(place.mustExist, signal);
       // The wait may have been too long for whoever asked: then this recipient was answered for already.
       if (isOver(signal)) return { kind: 'unreachable', reason: givenUp(signal) };
+      if (missing !== undefined) return replied(missing);
     }
     this.#count += 1;
     const mailboxes = this.#recipients.get(place.folder) ?? [];
@@ -117,21 +149,52 @@ class MaildirDelivery implements Delivery {
   async send(message: MessageContent, signal: AbortSignal): Promise<BackendAnswer> {
     if (this.#over || this.#recipients.size === 0) throw new Error('a message without a recipient let in');
     this.#over = true;
+    try {
+      await this.#world.disk.within((late) => this.#deliver(message, signal, late));
+      return replied(answers.delivered);
+    } catch (error) {
+      if (signal.aborted && error === signal.reason) return { kind: 'unreachable', reason: givenUp(signal) };
+      this.#world.onTrouble(`the Maildir ${this.#at}`, error);
+      return replied(isFull(error) ? answers.noRoom : answers.trouble(error));
+    }
+  }
+
+  async #deliver(message: MessageContent, signal: AbortSignal, late: AbortSignal): Promise<void> {
+    const { hostName, publish: publishOne } = this.#world;
+    const over = AbortSignal.any([signal, late]);
     const written: Written[] = [];
     try {
       for (const [folder, mailboxes] of this.#recipients) {
-        signal.throwIfAborted();
-        written.push(await writeToTmp(folder, this.#header(mailboxes), message, this.#hostName, signal));
+        over.throwIfAborted();
+        this.#at = folder;
+        written.push(await writeToTmp(folder, this.#header(mailboxes), message, hostName, over));
       }
-      signal.throwIfAborted();
-      // From here on it goes through: the signal comes too late to tell anybody "not delivered".
-      for (const one of written) await publish(one);
-      return replied(answers.delivered);
+      over.throwIfAborted();
+      // From here on it goes through: the signal comes too late to tell anybody "not delivered". Only the deadline has told so.
+      for (const one of written) {
+        late.throwIfAborted();
+        this.#at = dirname(dirname(one.final));
+        await publishOne(one);
+      }
+      late.throwIfAborted();
     } catch (error) {
       // All or none: what is visible already is taken back.
       await Promise.allSettled(written.map(withdraw));
-      if (signal.aborted && error === signal.reason) return { kind: 'unreachable', reason: givenUp(signal) };
-      return replied(isFull(error) ? answers.noRoom : answers.trouble(error));
+      throw error;
+    }
+  }
+
+  async #missing(path: string, signal: AbortSignal): Promise<Reply | undefined> {
+    const root = fixedFolder(this.#template);
+    try {
+      const missing = await this.#world.disk.within(() => missingMailbox(path, root), signal);
+      if (missing === answers.notThere)
+        this.#world.onTrouble(`the folder of all mailboxes ${root}`, 'there is no such folder');
+      return missing;
+    } catch (error) {
+      // Over is over, whatever is said here.
+      if (!isOver(signal)) this.#world.onTrouble(`the mailbox ${path}`, error);
+      return answers.trouble(error);
     }
   }
 
@@ -161,8 +224,8 @@ async function notAFolder(path: string): Promise<Reply | undefined> {
     return (await stat(path)).isDirectory() ? undefined : answers.noSuchMailbox;
   } catch (error) {
     const code = codeOf(error);
-    const none = code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG';
-    return none ? answers.noSuchMailbox : answers.trouble(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG') return answers.noSuchMailbox;
+    throw error;
   }
 }
 
@@ -176,6 +239,7 @@ function isFull(error: unknown): boolean {
 }
 
 function codeOf(error: unknown): string {
+  if (error instanceof DiskHangs) return error.message;
   return error instanceof Error && 'code' in error ? String(error.code) : 'internal trouble';
 }
 

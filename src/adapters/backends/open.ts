@@ -24,12 +24,17 @@ export const BACKEND_DEFAULTS = {
 export function openBackend(
   address: BackendAddress,
   settings: Partial<SmtpBackendSettings> & Pick<SmtpBackendSettings, 'hostName'>,
+  onTrouble: (what: string, error: unknown) => void = () => undefined,
 ): Backend {
   const all = { ...BACKEND_DEFAULTS, ...settings };
   const url = formatAddress(address);
   switch (address.kind) {
     case 'maildir':
-      return new MaildirBackend(url, address.path, hostname());
+      return new MaildirBackend(url, address.path, {
+        hostName: hostname(),
+        timeoutMs: all.dataTimeoutMs,
+        onTrouble,
+      });
     case 'lmtp+unix':
       return new SmtpBackend(url, { protocol: 'lmtp', address: { path: address.path } }, all);
     case 'smtp':

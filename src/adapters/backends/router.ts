@@ -8,13 +8,13 @@ export interface Route {
 }
 
 export interface Router {
-  /** The backend of a recipient: its domain's own route, else the nearest `.domain` above it, else the default. */
+  /** The backend of a recipient: its domain's own route, else the nearest `.domain` above it, else the default. Throws where there is none. */
   backendFor(recipient: Mailbox): Backend;
   /** Each backend once, the default first. */
   readonly backends: readonly Backend[];
 }
 
-export function createRouter(byDefault: Backend, routes: readonly Route[] = []): Router {
+export function createRouter(byDefault: Backend | undefined, routes: readonly Route[] = []): Router {
   const byDomain = new Map<string, Backend>();
   for (const { domains, backend } of routes) {
     // The first route that names a domain has it, as one reads the file.
@@ -27,7 +27,10 @@ export function createRouter(byDefault: Backend, routes: readonly Route[] = []):
       const above = byDomain.get(domain.slice(dot));
       if (above !== undefined) return above;
     }
+    // The configuration has one wherever a gateway listens.
+    if (byDefault === undefined) throw new Error(`no backend takes mail for ${domain}`);
     return byDefault;
   };
-  return { backendFor, backends: [...new Set([byDefault, ...routes.map(({ backend }) => backend)])] };
+  const all = [...(byDefault === undefined ? [] : [byDefault]), ...routes.map(({ backend }) => backend)];
+  return { backendFor, backends: [...new Set(all)] };
 }

@@ -137,4 +137,100 @@ describe('ZoneHealth', () => {
     await started;
     assert.deepEqual(events, []);
   });
+
+  describe('a list that is silent', () => {
+    const SOME = 5;
+
+    function silenced(zone: ListZone = listZone()) {
+      const dns = fakeResolver(GOOD, { [`2.0.0.127.${ZONE}`]: 'timeout' });
+      const events: ZoneEvent[] = [];
+      let nowMs = 0;
+      const probes = new Set<() => void>();
+      const health = new ZoneHealth({
+        dns,
+        zones: [zone],
+        onEvent: (event) => events.push(event),
+        nowMs: () => nowMs,
+        every: (_ms, run) => {
+          probes.add(run);
+          return () => void probes.delete(run);
+        },
+      });
+      const ask = (answered: boolean, tookMs = 4000) => {
+        const heard = health.asking(ZONE);
+        nowMs += tookMs;
+        heard(answered);
+      };
+      const probe = async () => {
+        for (const run of probes) run();
+        await new Promise((resolve) => setImmediate(resolve));
+      };
+      return { health, dns, events, probes, ask, probe };
+    }
+
+    it('is not waited for after some questions in a row, and the operator hears it once', () => {
+      const { health, events, ask } = silenced();
+      for (let i = 1; i < SOME; i++) ask(false);
+      assert.equal(health.silent(ZONE), undefined);
+      ask(false);
+      assert.match(health.silent(ZONE) ?? '', /silent/);
+      ask(false);
+      assert.deepEqual(
+        events.map(({ kind, zone }) => [kind, zone]),
+        [['silent', 'zen.example']],
+      );
+      assert.equal(health.suspended(ZONE), undefined, 'silence is no nonsense');
+      assert.equal(health.state()[0]?.silent, health.silent(ZONE));
+      health.stop();
+      assert.equal(health.silent(ZONE), undefined);
+    });
+
+    it('is waited for as long as one question in some is answered', () => {
+      const { health, ask } = silenced();
+      for (let i = 0; i < 4 * SOME; i++) ask(i % SOME === 0);
+      assert.equal(health.silent(ZONE), undefined);
+    });
+
+    it('is no such list where only our own limits cut questions short', () => {
+      const { health, ask } = silenced();
+      for (let i = 0; i < 4 * SOME; i++) ask(false, 1);
+      assert.equal(health.silent(ZONE), undefined);
+    });
+
+    for (const selfTest of [true, false]) {
+      it(`is waited for again when it answers a probe, ${selfTest ? 'with' : 'without'} test points`, async () => {
+        const { health, dns, events, probes, ask, probe } = silenced(listZone({ selfTest }));
+        for (let i = 0; i < SOME; i++) ask(false);
+        assert.equal(probes.size, 1);
+        await probe();
+        assert.notEqual(health.silent(ZONE), undefined, 'it did not answer');
+        dns.troubles.clear();
+        dns.replace({});
+        await probe();
+        assert.equal(health.silent(ZONE), undefined);
+        assert.equal(probes.size, 0);
+        assert.deepEqual(events.at(-1), { kind: 'answers', zone: 'zen.example' });
+        for (let i = 1; i < SOME; i++) ask(false);
+        assert.equal(health.silent(ZONE), undefined, 'the count did not begin anew');
+      });
+    }
+
+    it('is waited for again when a question that was on its way is answered', () => {
+      const { health, ask, events } = silenced();
+      for (let i = 0; i < SOME; i++) ask(false);
+      ask(true);
+      assert.equal(health.silent(ZONE), undefined);
+      assert.equal(events.length, 2);
+    });
+
+    it('is none of ours, where it is not configured', () => {
+      const { health, events } = silenced(listZone({ zone: 'other.example' }));
+      for (let i = 0; i < 2 * SOME; i++) {
+        const heard = health.asking(ZONE);
+        heard(false);
+      }
+      assert.equal(health.silent(ZONE), undefined);
+      assert.deepEqual(events, []);
+    });
+  });
 });

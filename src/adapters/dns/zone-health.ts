@@ -1,8 +1,11 @@
 /**
  * Keeps up which DNS lists can be believed. RFC 5782 5: a list of addresses lists 127.0.0.2 and not 127.0.0.1, one of names
  * lists `test` and not `invalid`. A list that fails this, or whose answers to real questions make no sense, is not asked
- * until it passes again; the operator hears of both. Silence is no nonsense: a list that does not answer stays as it was,
- * for the checks' own deadlines deal with that.
+ * until it passes again; the operator hears of both.
+ *
+ * Silence is no nonsense: it stays a temporary error. But a dead list must not make every client wait for it: after some
+ * questions in a row that nobody answered it is called silent, its questions fail at once, and it is probed until it answers.
+ * Only what kept somebody waiting counts: what our own limits cut short says nothing of the list.
  */
 import { nonsenseIn, type AnswerCode } from '../../core/list-answers.ts';
 import type { DnsPort, ZoneHealthPort } from '../../core/ports.ts';
@@ -19,7 +22,8 @@ export interface ListZone {
 
 export type ZoneEvent =
   | { readonly kind: 'suspended'; readonly zone: string; readonly reason: string }
-  | { readonly kind: 'resumed'; readonly zone: string };
+  | { readonly kind: 'silent'; readonly zone: string; readonly reason: string }
+  | { readonly kind: 'resumed' | 'answers'; readonly zone: string };
 
 export interface ZoneHealthOptions {
   readonly dns: DnsPort;
@@ -29,10 +33,16 @@ export interface ZoneHealthOptions {
   readonly deadlineMs?: number;
   /** Calls again and again; the result ends it. */
   readonly every?: (ms: number, run: () => void) => () => void;
+  readonly nowMs?: () => number;
 }
 
 const INTERVAL_MS = 30 * 60_000;
 const DEADLINE_MS = 20_000;
+// One lost question is none: DNS goes over UDP.
+const SILENT_AFTER = 5;
+// An error that came sooner has kept nobody waiting.
+const WAITED_MS = 250;
+const PROBE_EVERY_MS = 30_000;
 
 const TEST_POINTS = {
   addresses: { listed: '2.0.0.127', notListed: '1.0.0.127', written: ['127.0.0.2', '127.0.0.1'] },
@@ -43,6 +53,10 @@ export class ZoneHealth implements ZoneHealthPort {
   readonly #options: ZoneHealthOptions;
   readonly #zones = new Map<string, ListZone>();
   readonly #suspended = new Map<string, string>();
+  /** Questions in a row that were not answered, of zones that have any. */
+  readonly #unanswered = new Map<string, number>();
+  /** With what ends the probing. */
+  readonly #silent = new Map<string, () => void>();
   #stop: (() => void) | undefined;
   #stopping = new AbortController();
 
@@ -63,6 +77,9 @@ export class ZoneHealth implements ZoneHealthPort {
   stop(): void {
     this.#stop?.();
     this.#stop = undefined;
+    for (const stopProbing of this.#silent.values()) stopProbing();
+    this.#silent.clear();
+    this.#unanswered.clear();
     this.#stopping.abort();
   }
 
@@ -80,11 +97,60 @@ export class ZoneHealth implements ZoneHealthPort {
     if (before === undefined) this.#options.onEvent({ kind: 'suspended', zone: known.shownAs, reason });
   }
 
+  silent(zone: string): string | undefined {
+    return this.#silent.has(zone) ? 'it has been silent for a while' : undefined;
+  }
+
+  asking(zone: string): (answered: boolean) => void {
+    const { nowMs = () => performance.now() } = this.#options;
+    const beganMs = nowMs();
+    return (answered) => {
+      if (answered) this.#answered(zone);
+      else if (nowMs() - beganMs >= WAITED_MS) this.#wentUnanswered(zone);
+    };
+  }
+
+  #wentUnanswered(zone: string): void {
+    const known = this.#zones.get(zone);
+    if (known === undefined || this.#silent.has(zone) || this.#stopping.signal.aborted) return;
+    const count = (this.#unanswered.get(zone) ?? 0) + 1;
+    this.#unanswered.set(zone, count);
+    if (count < SILENT_AFTER) return;
+    const reason = `${count} questions in a row were not answered; it is not waited for until it answers a probe`;
+    const every = this.#options.every ?? unreferencedInterval;
+    this.#silent.set(
+      zone,
+      every(PROBE_EVERY_MS, () => void this.#probe(known)),
+    );
+    this.#options.onEvent({ kind: 'silent', zone: known.shownAs, reason });
+  }
+
+  #answered(zone: string): void {
+    this.#unanswered.delete(zone);
+    const stopProbing = this.#silent.get(zone);
+    if (stopProbing === undefined) return;
+    stopProbing();
+    this.#silent.delete(zone);
+    this.#options.onEvent({ kind: 'answers', zone: this.#zones.get(zone)?.shownAs ?? zone });
+  }
+
+  /** Any answer will do: what it is worth is the self-test's business. */
+  async #probe({ zone, lists }: ListZone): Promise<void> {
+    const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(PROBE_EVERY_MS)]);
+    const { kind } = await this.#options.dns.resolve(`${TEST_POINTS[lists].listed}.${zone}`, 'A', signal);
+    if (kind !== 'timeout' && kind !== 'servfail') this.#answered(zone);
+  }
+
   /** For the dashboard: every zone under the name that may be shown. */
-  state(): readonly { readonly zone: string; readonly suspended?: string }[] {
+  state(): readonly { readonly zone: string; readonly suspended?: string; readonly silent?: string }[] {
     return [...this.#zones.values()].map(({ zone, shownAs }) => {
-      const reason = this.#suspended.get(zone);
-      return reason === undefined ? { zone: shownAs } : { zone: shownAs, suspended: reason };
+      const suspended = this.#suspended.get(zone);
+      const silent = this.silent(zone);
+      return {
+        zone: shownAs,
+        ...(suspended === undefined ? {} : { suspended }),
+        ...(silent === undefined ? {} : { silent }),
+      };
     });
   }
 

@@ -1,13 +1,14 @@
 import { sql, type Kysely } from 'kysely';
 import type { Decision, JournalQuery, JournalSpan, Summary } from '../../core/decision.ts';
 import { parseNetwork } from '../../mail/ip.ts';
-import { unpacked } from './chunk.ts';
+import { packed, unpacked } from './chunk.ts';
 import {
   clientRange,
   MINUTE_MS,
   NAMES,
   namesOf,
   pathNames,
+  turnAwayReason,
   type Counts,
   type DecisionRow,
   type Name,
@@ -47,6 +48,8 @@ export const SQLITE_MIGRATIONS = [
    ) WITHOUT ROWID;`,
   `ALTER TABLE decisions ADD COLUMN partly INTEGER NOT NULL DEFAULT 0;
    ALTER TABLE decisions ADD COLUMN left_out INTEGER NOT NULL DEFAULT 0;`,
+  `ALTER TABLE decisions ADD COLUMN bare INTEGER NOT NULL DEFAULT 0;
+   CREATE INDEX decisions_bare ON decisions (at_ms) WHERE bare = 1;`,
 ];
 
 export async function findDecisions(db: Kysely<Tables>, query: JournalQuery): Promise<Decision[]> {
@@ -154,29 +157,36 @@ export async function summarize(db: Kysely<Tables>, { sinceMs, untilMs }: Journa
     partly: total((r) => r.partly === 1),
     deliveredOctets: outcomes.reduce((sum, r) => sum + (isDelivered(r) ? Number(r.octets) : 0), 0),
     clients: Number(clients.n),
-    byCheck: checks.map((c) => ({
-      check: c.check,
-      asked: Number(c.asked),
-      failed: Number(c.failed),
-      temperror: Number(c.temperror),
-      refused: Number(c.refused),
-      deferred: Number(c.deferred),
-      tookMs: Number(c.took),
-    })),
+    byCheck: checks
+      .filter((c) => turnAwayReason(c.check) === undefined)
+      .map((c) => ({
+        check: c.check,
+        asked: Number(c.asked),
+        failed: Number(c.failed),
+        temperror: Number(c.temperror),
+        refused: Number(c.refused),
+        deferred: Number(c.deferred),
+        tookMs: Number(c.took),
+      })),
+    turnedAway: Object.fromEntries(
+      checks.flatMap((c) => {
+        const reason = turnAwayReason(c.check);
+        return reason === undefined ? [] : [[reason, Number(c.deferred)] as const];
+      }),
+    ),
   };
 }
+
+type DropName = (name: Name, seq: number) => void | Promise<void>;
 
 /** Drops the oldest of what began before, at most `rows` of it; gives the number dropped. `dropName`: there are many. */
 export async function dropOld(
   db: Kysely<Tables>,
-  dropName: (name: Name, seq: number) => void | Promise<void>,
+  dropName: DropName,
   { beforeMs, rows }: { readonly beforeMs: number; readonly rows: number },
 ): Promise<number> {
   return db.transaction().execute(async (trx) => {
-    await trx
-      .deleteFrom('counts')
-      .where('minute', '<', Math.floor(beforeMs / MINUTE_MS))
-      .execute();
+    await dropCounts(trx, beforeMs);
     const old = await trx
       .selectFrom('decisions')
       .select('seq')
@@ -185,32 +195,91 @@ export async function dropOld(
       .limit(rows)
       .execute();
     const seqs = old.map((row) => row.seq);
-    if (seqs.length === 0) return 0;
-    // A decision says itself by which names it is found: an index from decisions to names would cost each of them.
-    const chunks = new Map<number, number>();
-    for (const [seq, text] of await textsOf(trx, seqs, (first, size) => chunks.set(first, size))) {
-      for (const name of namesOf(JSON.parse(text) as Decision)) await dropName(name, seq);
-    }
-    await trx.deleteFrom('decisions').where('seq', 'in', seqs).execute();
-    for (const [first, size] of chunks) {
-      await trx
-        .deleteFrom('bodies')
-        .where('seq', '=', first)
-        .where((w) =>
-          w.not(
-            w.exists(
-              w
-                .selectFrom('decisions')
-                .select('decisions.seq')
-                .where('decisions.seq', '>=', first)
-                .where('decisions.seq', '<', first + size),
-            ),
-          ),
-        )
-        .execute();
-    }
+    if (seqs.length > 0) await dropDecisions(trx, dropName, seqs);
     return seqs.length;
   });
+}
+
+/**
+ * Drops some where there is too much: the oldest of the bare connections, for a flood is made of them, and the oldest decisions only when
+ * none of those is left. Gives the number dropped.
+ */
+export async function dropBeyond(
+  db: Kysely<Tables>,
+  dropName: DropName,
+  { rows }: { readonly rows: number },
+): Promise<number> {
+  return db.transaction().execute(async (trx) => {
+    const oldest = () => trx.selectFrom('decisions').select(['seq', 'at_ms']).orderBy('at_ms').limit(rows);
+    // Written out, for the index is of these alone.
+    const bare = await oldest()
+      .where(sql<boolean>`bare = 1`)
+      .execute();
+    const dropped = bare.length > 0 ? bare : await oldest().execute();
+    const seqs = dropped.map((row) => row.seq);
+    if (seqs.length === 0) return 0;
+    await shrinkBodies(trx, await dropDecisions(trx, dropName, seqs), new Set(seqs));
+    const last = dropped.at(-1);
+    if (bare.length === 0 && last !== undefined) await dropCounts(trx, last.at_ms);
+    return seqs.length;
+  });
+}
+
+async function dropCounts(db: Kysely<Tables>, beforeMs: number): Promise<void> {
+  await db
+    .deleteFrom('counts')
+    .where('minute', '<', Math.floor(beforeMs / MINUTE_MS))
+    .execute();
+}
+
+/** Gives the chunks that they were in: the seq of the first of each, and how many it has. */
+async function dropDecisions(
+  db: Kysely<Tables>,
+  dropName: DropName,
+  seqs: readonly number[],
+): Promise<ReadonlyMap<number, number>> {
+  // A decision says itself by which names it is found: an index from decisions to names would cost each of them.
+  const chunks = new Map<number, number>();
+  for (const [seq, text] of await textsOf(db, seqs, (first, size) => chunks.set(first, size))) {
+    for (const name of namesOf(JSON.parse(text) as Decision)) await dropName(name, seq);
+  }
+  await db.deleteFrom('decisions').where('seq', 'in', seqs).execute();
+  for (const [first, size] of chunks) {
+    await db
+      .deleteFrom('bodies')
+      .where('seq', '=', first)
+      .where((w) =>
+        w.not(
+          w.exists(
+            w
+              .selectFrom('decisions')
+              .select('decisions.seq')
+              .where('decisions.seq', '>=', first)
+              .where('decisions.seq', '<', first + size),
+          ),
+        ),
+      )
+      .execute();
+  }
+  return chunks;
+}
+
+/** What is left of a chunk keeps its place in it, and what is dropped leaves an empty line. */
+async function shrinkBodies(
+  db: Kysely<Tables>,
+  chunks: ReadonlyMap<number, number>,
+  dropped: ReadonlySet<number>,
+): Promise<void> {
+  for (const first of chunks.keys()) {
+    const row = await db.selectFrom('bodies').selectAll().where('seq', '=', first).executeTakeFirst();
+    if (row === undefined) continue;
+    const lines = unpacked(row.body).map((line, i) => (dropped.has(first + i) ? '' : line));
+    await db
+      .updateTable('bodies')
+      .set({ body: packed(lines.join('\n')) })
+      .where('seq', '=', first)
+      .execute();
+  }
 }
 
 /** Whole chunks are read, so each is read once. */

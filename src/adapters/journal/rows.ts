@@ -15,6 +15,8 @@ export interface DecisionRow {
   readonly partly: number;
   /** 1: our own stop ended the session before there was any mail. It is found, and counts for nothing. */
   readonly left_out: number;
+  /** 1: a connection that asked for no transaction. */
+  readonly bare: number;
 }
 
 /** A key that few decisions share. */
@@ -51,6 +53,7 @@ export function decisionRow(d: Decision): DecisionRow {
     tagged: d.steps.some(isTagged) ? 1 : 0,
     partly: isPartly(d) ? 1 : 0,
     left_out: isOurStop(d) ? 1 : 0,
+    bare: d.transaction === undefined ? 1 : 0,
   };
 }
 
@@ -104,6 +107,21 @@ export function count(d: Decision, sums: Sums): void {
   if (d.outcome === 'refused') countsOf(d.check, minute, ofMinute).refused++;
   if (d.outcome === 'deferred') countsOf(d.check, minute, ofMinute).deferred++;
 }
+
+// The name of a check has no colon.
+const AT_THE_DOOR = 'door:';
+
+/** They stand among the counts of the checks, as those that something deferred. */
+export function countTurnedAway(atMs: number, reason: string, connections: number, sums: Sums): void {
+  const minute = Math.floor(atMs / MINUTE_MS);
+  let ofMinute = sums.get(minute);
+  if (ofMinute === undefined) sums.set(minute, (ofMinute = new Map<string, Counts>()));
+  countsOf(`${AT_THE_DOOR}${reason}`, minute, ofMinute).deferred += connections;
+}
+
+/** For whom the door turned away; undefined for a check. */
+export const turnAwayReason = (name: string): string | undefined =>
+  name.startsWith(AT_THE_DOOR) ? name.slice(AT_THE_DOOR.length) : undefined;
 
 function countsOf(check: string, minute: number, ofMinute: Map<string, Counts>): Counts {
   let counts = ofMinute.get(check);

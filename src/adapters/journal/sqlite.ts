@@ -3,7 +3,7 @@ import type { Decision, Journal, JournalQuery, JournalSpan, Summary } from '../.
 import { openDatabase } from '../sqlite.ts';
 import { CHUNK, chunkText } from './chunk.ts';
 import { SQLITE_MIGRATIONS } from './queries.ts';
-import { count, decisionRow, namesOf, type Sums } from './rows.ts';
+import { count, countTurnedAway, decisionRow, namesOf, type Sums } from './rows.ts';
 import type { Answer, Numbered, Request } from './worker.ts';
 import type { Chunk, Row } from './write.ts';
 
@@ -84,6 +84,16 @@ class SqliteJournal implements Journal {
     this.#queue.push(decision);
     if (this.#queue.length >= CHUNK) this.#cutChunk();
     if (this.#queued >= BATCH) this.#flush();
+    this.#flushSoon();
+  }
+
+  turnedAway(atMs: number, reason: string, connections: number): void {
+    if (this.#closed) return;
+    countTurnedAway(atMs, reason, connections, this.#counts);
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.#flush();
@@ -100,7 +110,7 @@ class SqliteJournal implements Journal {
     return (await this.#ask({ kind: 'summary', span })) as Summary;
   }
 
-  async expire(keptMs: number): Promise<number> {
+  async expire(keptMs: number, sizeOctets?: number): Promise<number> {
     const beforeMs = (this.#options.nowMs ?? Date.now)() - keptMs;
     let dropped = 0;
     this.#send();
@@ -108,8 +118,11 @@ class SqliteJournal implements Journal {
       // Each step is a request of its own, so that what is recorded meanwhile comes in between.
       const step = Number(await this.#ask({ kind: 'drop-old', beforeMs, rows: DROP_ROWS }));
       dropped += step;
-      if (step < DROP_ROWS) return dropped;
+      if (step < DROP_ROWS) break;
     }
+    for (let step = 1; step > 0 && sizeOctets !== undefined; dropped += step)
+      step = Number(await this.#ask({ kind: 'drop-beyond', octets: sizeOctets, rows: DROP_ROWS }));
+    return dropped;
   }
 
   async close(): Promise<void> {
@@ -173,7 +186,7 @@ class SqliteJournal implements Journal {
   }
 
   #send(): void {
-    if (this.#worker === undefined || this.#queued === 0) return;
+    if (this.#worker === undefined || (this.#queued === 0 && this.#counts.size === 0)) return;
     this.#cutChunk();
     const batch = {
       chunks: this.#chunks,

@@ -6,7 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Kysely } from 'kysely';
 import type { JournalQuery, JournalSpan } from '../../core/decision.ts';
 import { openDatabase } from '../sqlite.ts';
-import { dropOld, findDecisions, SQLITE_MIGRATIONS, summarize, type Tables } from './queries.ts';
+import { dropBeyond, dropOld, findDecisions, SQLITE_MIGRATIONS, summarize, type Tables } from './queries.ts';
 import { sqliteDialect } from './sqlite-dialect.ts';
 import { createWriter, type Batch, type Writer } from './write.ts';
 
@@ -15,6 +15,7 @@ export type Request =
   | { readonly kind: 'find'; readonly query: JournalQuery }
   | { readonly kind: 'summary'; readonly span: JournalSpan }
   | { readonly kind: 'drop-old'; readonly beforeMs: number; readonly rows: number }
+  | { readonly kind: 'drop-beyond'; readonly octets: number; readonly rows: number }
   | { readonly kind: 'close' };
 
 export interface Numbered {
@@ -40,6 +41,10 @@ async function answer(request: Request): Promise<unknown> {
       return summarize(db, request.span);
     case 'drop-old':
       return dropOld(db, (name, seq) => writer().dropName(name, seq), request);
+    case 'drop-beyond':
+      return usedOctets() <= request.octets
+        ? 0
+        : dropBeyond(db, (name, seq) => writer().dropName(name, seq), request);
     case 'close':
       return db.destroy();
     default:
@@ -58,6 +63,11 @@ sqlite.exec(
 // Prepared when first needed: a reader needs none, and what is wrong with a table costs its batch, not the thread.
 let prepared: Writer | undefined;
 const writer = (): Writer => (prepared ??= createWriter(sqlite));
+/** Without the pages that are free to be written on: the file itself never gets smaller. */
+function usedOctets(): number {
+  const pragma = (name: string) => Number(sqlite.prepare(`PRAGMA ${name}`).get()?.[name]);
+  return (pragma('page_count') - pragma('freelist_count')) * pragma('page_size');
+}
 const db = new Kysely<Tables>({ dialect: sqliteDialect(sqlite) });
 let last = Promise.resolve();
 port.on('message', ({ number, request }: Numbered) => {

@@ -29,7 +29,7 @@ export interface Writer {
 /** Statements prepared once: what kysely takes to put one together is several times what SQLite takes to run it. */
 export function createWriter(db: DatabaseSync): Writer {
   const last = db.prepare('SELECT coalesce(max(seq), 0) AS seq FROM decisions');
-  const decision = db.prepare('INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
+  const decision = db.prepare('INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
   const name = db.prepare('INSERT INTO names VALUES (?, ?, ?)');
   const unname = db.prepare('DELETE FROM names WHERE kind = ? AND name = ? AND seq = ?');
   const body = db.prepare('INSERT INTO bodies VALUES (?, ?)');
@@ -56,6 +56,7 @@ export function createWriter(db: DatabaseSync): Writer {
           d.tagged,
           d.partly,
           d.left_out,
+          d.bare,
         );
         for (const n of all) name.run(n.kind, n.name, seq);
       }

@@ -57,6 +57,29 @@ describe('spamd', () => {
     });
   }
 
+  it('keeps a body without header from going on with the fields on top', async (t) => {
+    const heard: string[] = [];
+    const { scanner } = await serve(t, (socket) =>
+      hear(socket, (text) => {
+        heard.push(text);
+        socket.end(HAM);
+      }),
+    );
+    for (const [message, between] of [
+      ['Subject: x\r\n\r\nbody\r\n', ''],
+      ['\r\nbody\r\n', ''],
+      ['', ''],
+      [' by mx.example.org\r\n\r\nbody\r\n', '\r\n'],
+      ['no field\r\n', '\r\n'],
+    ] as const) {
+      assert.deepEqual(await scanner.scan(question(message), NEVER), SCORED);
+      const [, length = '', rest = ''] =
+        /Content-length: (\d+)\r\n\r\n([^]*)$/.exec(heard.at(-1) ?? '') ?? [];
+      assert.ok(rest.endsWith(`+0000\r\n${between}${message}`), rest);
+      assert.equal(rest.length, Number(length));
+    }
+  });
+
   it('scores a large message with pauses', async (t) => {
     let octets = 0;
     const { scanner } = await serve(t, (socket) =>

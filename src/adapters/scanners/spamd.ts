@@ -16,6 +16,7 @@ import {
   traceFields,
   type SpamdReply,
 } from '../../wire/scanners/spamd.ts';
+import { headerEnd } from '../../mail/header.ts';
 import { Line, type Exchange, type Failed } from './line.ts';
 import { Turns } from './turns.ts';
 
@@ -75,7 +76,29 @@ async function* request({
       atMs: transaction.startedAtMs,
     }),
   );
-  yield symbolsRequest(trace.length + content.sizeOctets);
-  yield trace;
-  yield* content.chunks();
+  let head: Buffer | undefined = Buffer.alloc(0);
+  for await (const chunk of content.chunks()) {
+    if (head === undefined) {
+      yield chunk;
+      continue;
+    }
+    head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
+    if (!head.includes(LF) && head.length < MAX_FIRST_LINE) continue;
+    yield* begun(trace, head, content.sizeOctets);
+    head = undefined;
+  }
+  if (head !== undefined) yield* begun(trace, head, content.sizeOctets);
 }
+
+/** A message without header begins with its body: an empty line keeps that from going on with our last field. */
+function* begun(trace: Buffer, head: Buffer, sizeOctets: number): Generator<Buffer> {
+  const bodyOnly = head.length > 0 && head[0] !== CR && headerEnd(head, true) === 0;
+  const between = Buffer.from(bodyOnly ? '\r\n' : '');
+  yield symbolsRequest(trace.length + between.length + sizeOctets);
+  yield Buffer.concat([trace, between, head]);
+}
+
+const LF = 10;
+// What has no colon by then has no name of a field.
+const MAX_FIRST_LINE = 1000;
+const CR = 13;

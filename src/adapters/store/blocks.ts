@@ -14,6 +14,12 @@ export const BLOCKS = `
   CREATE INDEX blocks_by_length ON blocks (length);
   CREATE INDEX blocks_by_kept ON blocks (kept_ms);`;
 
+// What strangers can bring about must not crowd out what the operator wants: at the bound convictions make room first.
+export const BLOCKS_BY_OWNER = `
+  DROP INDEX blocks_by_kept;
+  CREATE INDEX blocks_by_owner ON blocks ((by = 'operator'), kept_ms);`;
+const PARTS = ["(by = 'operator') = 0", "(by = 'operator') = 1"] as const;
+
 const IPV6_LENGTHS = 1000;
 /** What `list` gives at most, unless asked for another number. */
 const LISTED = 1000;
@@ -43,10 +49,13 @@ export class Blocks implements BlocksPort {
   readonly rows: Rows;
   readonly #batch: Batch;
   readonly #nowMs: () => number;
+  readonly #max: number;
+  readonly #anyConvicted: StatementSync;
   readonly #version: StatementSync;
   readonly #lengthsInUse: StatementSync;
   readonly #find: StatementSync;
   readonly #list: StatementSync;
+  readonly #broughtBy: StatementSync;
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
   /** Prefix lengths that entries have: each is one probe of a look-up. Some may be out of use. */
@@ -58,7 +67,16 @@ export class Blocks implements BlocksPort {
     const { db } = batch;
     this.#batch = batch;
     this.#nowMs = nowMs;
-    this.rows = new Rows(batch, nowMs, { table: 'blocks', key: 'network', end: 'kept_ms', unitMs: 1, max });
+    this.rows = new Rows(batch, nowMs, {
+      table: 'blocks',
+      key: 'network',
+      end: 'kept_ms',
+      unitMs: 1,
+      parts: PARTS,
+      max,
+    });
+    this.#max = max;
+    this.#anyConvicted = db.prepare(`SELECT 1 FROM blocks WHERE ${PARTS[0]} LIMIT 1`);
     this.#version = db.prepare('PRAGMA data_version');
     // Jumps from one length to the next in the index, whatever the number of entries.
     this.#lengthsInUse = db.prepare(
@@ -73,6 +91,7 @@ export class Blocks implements BlocksPort {
     this.#list = db.prepare(
       `SELECT ${COLUMNS} FROM blocks WHERE ends_ms > ? ORDER BY since_ms DESC, network`,
     );
+    this.#broughtBy = db.prepare(`SELECT ${COLUMNS} FROM blocks WHERE evidence = ?`);
     this.#put = db.prepare(
       `INSERT OR REPLACE INTO blocks (length, ${COLUMNS}, kept_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
@@ -121,7 +140,15 @@ export class Blocks implements BlocksPort {
     return found;
   }
 
-  /** Stands in the place of an entry of the same network, whose convictions stay remembered. */
+  /** Those that a decision brought, as far as they are remembered. `evidence`: its id. */
+  broughtBy(evidence: string): readonly Block[] {
+    return this.#broughtBy.all(evidence).map(blockOf);
+  }
+
+  /**
+   * Stands in the place of an entry of the same network, whose convictions stay remembered. No conviction crowds it out. Throws with
+   * the operator's message where the list is full of such entries.
+   */
   add({ network, reason, endsMs, by }: OperatorBlock): Block {
     const named = parsed(network);
     const nowMs = this.#nowMs();
@@ -136,6 +163,8 @@ export class Blocks implements BlocksPort {
     };
     this.#batch.write(() => {
       const before = this.#find.get(named.network);
+      if (before === undefined && this.rows.n >= this.#max && this.#anyConvicted.get() === undefined)
+        throw new Error(`the list is full: ${this.#max} networks were added by hand; remove some first`);
       block = { ...block, convictions: Number(before?.['convictions'] ?? 0) };
       this.#save(block, named.length, Math.max(endsMs, Number(before?.['kept_ms'] ?? 0)));
     });

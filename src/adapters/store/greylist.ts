@@ -128,8 +128,13 @@ export class Greylist implements GreylistPort {
         this.#batch.write(() => this.#use.run(endsS, id));
       return { kind: 'known' };
     }
-    if (sinceFirstMs < attempt.delayMs && !attempt.seedOnly)
-      return { kind: 'early', waitMs: attempt.delayMs - sinceFirstMs, sinceFirstMs };
+    if (!attempt.seedOnly) {
+      if (sinceFirstMs < attempt.delayMs)
+        return { kind: 'early', waitMs: attempt.delayMs - sinceFirstMs, sinceFirstMs };
+      // Who waits on an open connection proves no queue. It may come again at once, with another.
+      if (attempt.sessionSinceMs <= triplet.firstMs)
+        return { kind: 'early', waitMs: 0, sinceFirstMs, sameSession: true };
+    }
     this.#batch.write(() => {
       this.#pass.run(endsS, id);
       this.#countPass(attempt.client, client, nowMs);

@@ -9,6 +9,7 @@ import { BEGIN_MS, DAY, HOUR } from '../../../test/contracts/store-opened.ts';
 import { storeContract } from '../../../test/contracts/store.ts';
 import { onEnd, runProgram, type Cleanup } from '../../../test/program.ts';
 import { tempDir } from '../../../test/tempdir.ts';
+import { GUESSES, STRIKES } from '../../core/charges.ts';
 import type { Conviction, GreylistAttempt } from '../../core/ports.ts';
 import { canonicalAddress, contains, formatNetwork, networkAround, parseIp } from '../../mail/ip.ts';
 import { ENTRIES } from './entries.ts';
@@ -35,6 +36,7 @@ const attempt = (recipient: string, over: Partial<GreylistAttempt> = {}): Greyli
   keptMs: 36 * DAY,
   clientPasses: 5,
   seedOnly: false,
+  sessionSinceMs: Infinity,
   ...over,
 });
 
@@ -59,7 +61,7 @@ const contents = async (dir: string) =>
 describe('the store in SQLite', () => {
   storeContract(async (cleanup) => opened(cleanup));
 
-  it('keeps all but the rates over a restart', async (t) => {
+  it('keeps all but the rates over a restart, and of those what is held against a client', async (t) => {
     const file = join(await tempDir(t), 'store.sqlite');
     const before = opened(t, file);
     before.state.store.remember('a', 'key', { n: 1 }, DAY);
@@ -67,6 +69,7 @@ describe('the store in SQLite', () => {
     before.state.standing.note('net', 'bad');
     const block = before.state.blocks.convict(conviction('192.0.2.7'));
     before.state.rates.add('s', 'k', DAY);
+    for (const space of [GUESSES, STRIKES]) before.state.rates.add(space, '192.0.2.7', DAY);
     before.close();
     const { state, at } = opened(t, file);
     assert.deepEqual(state.store.recall('a', 'key'), { n: 1 });
@@ -74,6 +77,10 @@ describe('the store in SQLite', () => {
     assert.deepEqual(state.standing.of('net'), { good: 0, bad: 1 });
     assert.deepEqual(state.blocks.covering('192.0.2.7'), block);
     assert.equal(state.rates.count('s', 'k'), 0);
+    assert.deepEqual(
+      [GUESSES, STRIKES].map((space) => state.rates.count(space, '192.0.2.7')),
+      [1, 1],
+    );
     at(HOUR);
     assert.equal(state.greylist.attempt(attempt('bob')).kind, 'passed');
     assert.equal(state.greylist.triplets.n, 1);
@@ -301,6 +308,51 @@ describe('at its bounds the store makes room', () => {
     assert.equal(state.blocks.covering('192.0.2.3')?.convictions, 1);
   });
 
+  it('blocks: convictions crowd out each other, and never what an operator added', (t) => {
+    const { state, at } = opened(t, ':memory:', { maxBlocks: 3 });
+    const { blocks } = state;
+    const listed = () => blocks.list({ ended: true }).map(({ network }) => network.slice('192.0.2.'.length));
+    const add = (last: number) =>
+      blocks.add({ network: `192.0.2.${last}`, reason: 'r', endsMs: BEGIN_MS + last * 10, by: 'operator' });
+    const convict = (last: number) => {
+      at(last * 1000);
+      return blocks.convict(conviction(`192.0.2.${last}`));
+    };
+    // It ends long before any of the others.
+    add(1);
+    for (const last of [2, 3, 4]) convict(last);
+    assert.deepEqual(listed(), ['4', '3', '1']);
+    add(5);
+    add(6);
+    assert.deepEqual(listed().toSorted(), ['1', '5', '6']);
+    // The client was convicted all the same; there is no room to keep it.
+    assert.equal(convict(7).convictions, 1);
+    assert.deepEqual([listed().toSorted(), blocks.rows.n], [['1', '5', '6'], 3]);
+    assert.throws(() => add(8), /the list is full: 3 networks were added by hand/);
+    assert.equal(add(5).network, '192.0.2.5');
+    assert.ok(blocks.remove('192.0.2.6'));
+    add(8);
+    assert.deepEqual(listed().toSorted(), ['1', '5', '8']);
+    at(100_000);
+    state.collect();
+    assert.deepEqual([listed(), blocks.rows.n], [[], 0]);
+  });
+
+  it('blocks: makes room by the index, however many there are', async (t) => {
+    const file = join(await tempDir(t), 'store.sqlite');
+    opened(t, file).close();
+    const db = new DatabaseSync(file);
+    onEnd(t, () => db.close());
+    for (const part of [0, 1]) {
+      const query = `EXPLAIN QUERY PLAN SELECT network FROM blocks WHERE (by = 'operator') = ${part} ORDER BY kept_ms LIMIT 1`;
+      const plan = db
+        .prepare(query)
+        .all()
+        .map((row) => String(row['detail']));
+      assert.deepEqual(plan, ['SEARCH blocks USING COVERING INDEX blocks_by_owner (<expr>=?)']);
+    }
+  });
+
   it('rates: strangers crowd out nothing of another kind', (t) => {
     const { state, at } = opened(t, ':memory:', { maxRates: 3 });
     state.rates.add('strikes', '192.0.2.1', DAY);
@@ -326,6 +378,7 @@ describe('a trial', () => {
     gate.state.standing.note('net', 'bad');
     gate.state.blocks.convict(conviction('192.0.2.7'));
     gate.state.store.remember('a', 'key', 1, DAY);
+    gate.state.rates.add(GUESSES, '192.0.2.7', DAY);
     gate.close();
     const before = await contents(dir);
     const { state, at, close } = opened(t, file, { readOnly: true });
@@ -341,6 +394,7 @@ describe('a trial', () => {
       assert.equal(state.store.recall('a', 'key'), 1);
       assert.equal(state.store.recall('a', 'other'), undefined);
       assert.equal(state.blocks.remove('192.0.2.7'), true);
+      assert.equal(state.rates.add(GUESSES, '192.0.2.7', DAY), 2);
     }
     at(300 * DAY);
     assert.equal(state.collect(), false);

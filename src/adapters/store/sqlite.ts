@@ -5,21 +5,26 @@
  */
 import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { BOUNCED_GUESSES, GUESSES, REACHED, STRIKES } from '../../core/charges.ts';
 import type { Ports } from '../../core/ports.ts';
+import { contains, formatIp, parseNetwork, type Network } from '../../mail/ip.ts';
 import { openDatabase } from '../sqlite.ts';
 import { Batch } from './batch.ts';
-import { BLOCKS, Blocks } from './blocks.ts';
+import { BLOCKS, BLOCKS_BY_OWNER, Blocks } from './blocks.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { ENTRIES, Entries } from './entries.ts';
 import { GREYLIST, Greylist } from './greylist.ts';
 import { Rates } from './rates.ts';
 import { COUNTS } from './rows.ts';
-import { STANDING, Standings } from './standing.ts';
+import { STANDING, STANDING_BAD_SINCE, Standings } from './standing.ts';
+import { TALLIES, Tally } from './tallies.ts';
 
 /** Never changed, only added to: each is what the step from one `user_version` to the next does. */
 const MIGRATIONS = [
   ENTRIES,
   `${COUNTS} INSERT INTO counts SELECT 'entries', count(*) FROM entries; ${GREYLIST} ${STANDING} ${BLOCKS}`,
+  BLOCKS_BY_OWNER,
+  `${STANDING_BAD_SINCE} ${TALLIES}`,
 ];
 
 export interface StoreOptions {
@@ -40,7 +45,7 @@ export interface StoreOptions {
   /** Networks whose standing is known. */
   readonly maxStandings?: number;
   readonly maxBlocks?: number;
-  /** In memory, of each kind, about 150 octets each. */
+  /** Counts of each kind; those in memory take about 150 octets each. */
   readonly maxRates?: number;
   /** Pages of 4 KiB that the file may have: for tests, a full disk. */
   readonly maxPages?: number;
@@ -84,6 +89,14 @@ function openTrial(file: string): DatabaseSync {
   return openDatabase(':memory:', MIGRATIONS);
 }
 
+/** What is held against a client, or speaks for it there, by the space of the rates. */
+const TABLES = [
+  [STRIKES, 'strikes'],
+  [GUESSES, 'guesses'],
+  [BOUNCED_GUESSES, 'bounced_guesses'],
+  [REACHED, 'reached'],
+] as const;
+
 interface Collected {
   dropEnded(rows: number): number;
 }
@@ -98,6 +111,7 @@ export class State implements Pick<Ports, 'store' | 'greylist' | 'standing' | 'b
   readonly #db: DatabaseSync;
   readonly #batch: Batch;
   readonly #checkpoints: Checkpoints | undefined;
+  readonly #tallies: ReadonlyMap<string, Tally>;
   readonly #collected: readonly Collected[];
   readonly #timer: NodeJS.Timeout | undefined;
 
@@ -129,7 +143,12 @@ export class State implements Pick<Ports, 'store' | 'greylist' | 'standing' | 'b
       maxNetworks: options.maxStandings ?? 5_000_000,
     });
     this.blocks = new Blocks(batch, nowMs, options.maxBlocks ?? 1_000_000);
-    this.rates = new Rates(nowMs, options.maxRates ?? 100_000);
+    const maxRates = options.maxRates ?? 100_000;
+    const tallies = TABLES.map(
+      ([space, table]) => [space, new Tally(batch, nowMs, table, maxRates)] as const,
+    );
+    this.#tallies = new Map(tallies);
+    this.rates = new Rates(nowMs, maxRates, this.#tallies);
     this.#collected = [
       this.store.rows,
       this.greylist.triplets,
@@ -137,6 +156,7 @@ export class State implements Pick<Ports, 'store' | 'greylist' | 'standing' | 'b
       this.standing.rows,
       this.blocks.rows,
       this.rates,
+      ...tallies.map(([, tally]) => tally.rows),
     ];
     if (!readOnly) {
       this.#timer = setInterval(() => batch.quietly(() => this.collect()), COLLECT_EVERY_MS).unref();
@@ -153,6 +173,20 @@ export class State implements Pick<Ports, 'store' | 'greylist' | 'standing' | 'b
     return left.length > 0;
   }
 
+  /**
+   * Forgets all that is held against the clients of a network; what is good stays. `also`: by what else their conduct is remembered.
+   * False where there was nothing.
+   */
+  forgive(network: Network, also: readonly string[] = []): boolean {
+    const tables = [this.standing, ...this.#tallies.values()];
+    let forgiven = false;
+    for (const table of tables) {
+      for (const key of new Set([...also, ...within(network, table.keysFrom(beginOf(network)))]))
+        if (table.forgive(key)) forgiven = true;
+    }
+    return forgiven;
+  }
+
   /** Ends the batch: other programs see what was written until now. Throws where it cannot be written. */
   commit(): void {
     this.#batch.commit();
@@ -164,4 +198,27 @@ export class State implements Pick<Ports, 'store' | 'greylist' | 'standing' | 'b
     this.#checkpoints?.close();
     this.#db.close();
   }
+}
+
+function within(network: Network, keys: readonly string[]): readonly string[] {
+  return keys.filter((key) => {
+    const one = parseNetwork(key);
+    return one.kind === 'network' && one.prefix >= network.prefix && contains(network, one.base);
+  });
+}
+
+/** How the names of all networks within it begin: as far as it fills whole parts of an address, and no zeros are left out of those. */
+function beginOf({ base, prefix }: Network): string {
+  const [mark, bits] = base.family === 4 ? (['.', 8] as const) : ([':', 16] as const);
+  const whole = formatIp(base)
+    .split(mark)
+    .slice(0, Math.floor(prefix / bits));
+  if (base.family === 4)
+    return whole.length === 4 ? whole.join(mark) : whole.map((part) => part + mark).join('');
+  const zero = whole.findIndex((part) => part === '' || part === '0');
+  return whole
+    .slice(0, zero < 0 ? whole.length : zero)
+    .slice(0, 7)
+    .map((part) => part + mark)
+    .join('');
 }

@@ -11,8 +11,12 @@ export const STANDING = `
   ) WITHOUT ROWID;
   CREATE INDEX standing_by_end ON standing (ends_s);`;
 
-/** Good deliveries count once in this time: nobody earns a good name in an afternoon. */
-const GOOD_COUNTS_EVERY_S = 3600;
+export const STANDING_BAD_SINCE = 'ALTER TABLE standing ADD COLUMN bad_s INTEGER NOT NULL DEFAULT 0;';
+
+/** Good deliveries count once in this time, and charges too: nobody earns a good name in an afternoon, nor loses it for months. */
+const COUNTS_EVERY_S = 3600;
+/** Charges beyond it add nothing: three half-lives later, the last one forgotten, they are held against nobody. */
+const MOST_BAD = 4;
 /** Below it a count says nothing any more. */
 const NEGLIGIBLE = 0.05;
 
@@ -23,8 +27,9 @@ export interface StandingBounds {
 }
 
 interface Row extends ClientStanding {
-  /** When the last good one was counted, in seconds; without meaning where none was. */
+  /** When the last one was counted, in seconds; without meaning where none was. */
   readonly goodS: number;
+  readonly badS: number;
 }
 
 /** The conduct of client networks: two counts that decay. About 80 octets a network. */
@@ -36,6 +41,8 @@ export class Standings implements StandingPort {
   readonly #find: StatementSync;
   readonly #insert: StatementSync;
   readonly #update: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #networks: StatementSync;
 
   constructor(batch: Batch, nowMs: () => number, { halfLifeMs, maxNetworks }: StandingBounds) {
     const { db } = batch;
@@ -49,11 +56,15 @@ export class Standings implements StandingPort {
       unitMs: 1000,
       max: maxNetworks,
     });
-    this.#find = db.prepare('SELECT good, bad, at_s, good_s FROM standing WHERE network = ?');
-    this.#insert = db.prepare('INSERT OR IGNORE INTO standing VALUES (?, ?, ?, ?, ?, ?)');
-    this.#update = db.prepare(
-      'UPDATE standing SET good = ?, bad = ?, at_s = ?, good_s = ?, ends_s = ? WHERE network = ?',
+    this.#find = db.prepare('SELECT good, bad, at_s, good_s, bad_s FROM standing WHERE network = ?');
+    this.#insert = db.prepare(
+      'INSERT OR IGNORE INTO standing (good, bad, at_s, good_s, bad_s, ends_s, network) VALUES (?, ?, ?, ?, ?, ?, ?)',
     );
+    this.#update = db.prepare(
+      'UPDATE standing SET good = ?, bad = ?, at_s = ?, good_s = ?, bad_s = ?, ends_s = ? WHERE network = ?',
+    );
+    this.#delete = db.prepare('DELETE FROM standing WHERE network = ?');
+    this.#networks = db.prepare('SELECT network FROM standing WHERE network >= ? AND network < ?');
   }
 
   of(network: string): ClientStanding {
@@ -64,18 +75,35 @@ export class Standings implements StandingPort {
   note(network: string, what: 'good' | 'bad'): void {
     const nowS = Math.floor(this.#nowMs() / 1000);
     const row = this.#row(network, nowS);
-    if (what === 'good' && row !== undefined && row.good > 0) {
-      if (Math.abs(nowS - row.goodS) < GOOD_COUNTS_EVERY_S) return;
-    }
+    const [before, lastS] = what === 'good' ? [row?.good, row?.goodS] : [row?.bad, row?.badS];
+    if (before !== undefined && before > 0 && Math.abs(nowS - (lastS ?? 0)) < COUNTS_EVERY_S) return;
     const good = (row?.good ?? 0) + (what === 'good' ? 1 : 0);
-    const bad = (row?.bad ?? 0) + (what === 'bad' ? 1 : 0);
+    const bad = what === 'bad' ? Math.min((row?.bad ?? 0) + 1, MOST_BAD) : (row?.bad ?? 0);
     const goodS = what === 'good' ? nowS : (row?.goodS ?? 0);
+    const badS = what === 'bad' ? nowS : (row?.badS ?? 0);
     const endsS = Math.ceil(nowS + this.#halfLifeS * Math.log2(Math.max(good, bad) / NEGLIGIBLE));
     this.#batch.write(() => {
-      if (this.#insert.run(network, good, bad, nowS, goodS, endsS).changes === 0)
-        this.#update.run(good, bad, nowS, goodS, endsS, network);
+      const values = [good, bad, nowS, goodS, badS, endsS, network] as const;
+      if (this.#insert.run(...values).changes === 0) this.#update.run(...values);
       else this.rows.added();
     });
+  }
+
+  keysFrom(begin: string): readonly string[] {
+    return this.#networks.all(begin, `${begin}\uffff`).map((row) => String(row['network']));
+  }
+
+  /** Forgets charges, and keeps what is good. False where there was none. */
+  forgive(network: string): boolean {
+    const nowS = Math.floor(this.#nowMs() / 1000);
+    const row = this.#row(network, nowS);
+    if (row === undefined || row.bad === 0) return false;
+    const endsS = Math.ceil(nowS + this.#halfLifeS * Math.log2(row.good / NEGLIGIBLE));
+    this.#batch.write(() => {
+      if (row.good > NEGLIGIBLE) this.#update.run(row.good, 0, nowS, row.goodS, 0, endsS, network);
+      else this.rows.removed(this.#delete.run(network).changes);
+    });
+    return true;
   }
 
   #row(network: string, nowS: number): Row | undefined {
@@ -87,6 +115,7 @@ export class Standings implements StandingPort {
       good: Number(row['good']) * decay,
       bad: Number(row['bad']) * decay,
       goodS: Number(row['good_s']),
+      badS: Number(row['bad_s']),
     };
   }
 }

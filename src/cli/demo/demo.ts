@@ -2,8 +2,8 @@
  * `postern demo`: a gate on loopback, a small morning of mail, the ladder's table while it happens, the summary, where to look.
  *
  * The gate is the real one with its own times and its own clock. Two waits are longer than anybody watches, so they are over when
- * the morning begins: a small office made its first attempt four minutes ago, as the greylist has noted, and the ten
- * minutes after the gate's start, in which its honeypot convicts nobody, are ended by hand. Both are said in the output.
+ * the morning begins: a small office made its first attempt four minutes ago, as the greylist has noted, and the
+ * hour after the gate's start, in which its honeypot convicts nobody, is ended by hand. Both are said in the output.
  */
 import { mkdtemp, mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -58,7 +58,7 @@ export async function demoCommand(): Promise<number> {
       `A gate for example.org on ${front.host}:${front.port}, its honeypot on port ${honeypot.port}.`,
       `Maildirs in ${join(folder, 'mail')}`,
       'Over before it begins, for want of time: the small office made its first attempt four minutes ago,',
-      'and the honeypot is past the ten minutes after a start in which it convicts nobody.',
+      'and the honeypot is past the hour after a start in which it convicts nobody.',
       '',
       '',
     ].join('\n'),
@@ -118,6 +118,7 @@ function noteFirstAttempt(
       keptMs: number('kept'),
       clientPasses: number('client_passes'),
       seedOnly: false,
+      sessionSinceMs: Date.now() - OFFICE_TRIED_AGO_MS,
     }),
   );
 }

@@ -11,17 +11,18 @@ describe('what a message may not be', () => {
   const cases: [name: string, message: string, code: number, enhanced: string][] = [
     ['too large', `Subject: x\r\n\r\n${'y'.repeat(998)}\r\n`.repeat(5), 552, '5.3.4'],
     ['of too large a header', `X: ${'y'.repeat(300)}\r\n`.repeat(4) + '\r\n', 552, '5.3.4'],
+    ['of too many fields', 'A:\r\n'.repeat(2001) + '\r\n', 552, '5.3.4'],
     ['of bare newlines', 'Subject: x\r\n\r\na\nb\r\n', 550, '5.6.11'],
     ['of long lines', `Subject: x\r\n\r\n${'y'.repeat(1200)}\r\n`, 552, '5.6.0'],
     ['in a loop', received.repeat(101) + '\r\n', 554, '5.4.6'],
   ];
   for (const [name, message, code, enhanced] of cases) {
     it(`${name}: ${code} ${enhanced}`, async (t) => {
-      const looping = name === 'in a loop';
+      const roomy = name === 'in a loop' || name === 'of too many fields';
       const world = await startGateway(t, {
         protocolLimits: {
-          messageOctets: 4_000,
-          headerOctets: looping ? 4_000 : 1_000,
+          messageOctets: roomy ? 10_000 : 4_000,
+          headerOctets: roomy ? 10_000 : 1_000,
           textLineOctets: 1_000,
         },
       });

@@ -89,11 +89,11 @@ describe('a message', () => {
 
   const troubles: [call: Call, does: Behaviour, at: 'rcpt' | 'message', code: number][] = [
     ['begin', 'dies', 'rcpt', 450],
-    ['begin', DEFERS, 'rcpt', 450],
+    ['begin', DEFERS, 'rcpt', 451],
     ['begin', REFUSES, 'rcpt', 550],
     ['begin', 'throws', 'rcpt', 450],
     ['rcpt', 'dies', 'rcpt', 450],
-    ['rcpt', DEFERS, 'rcpt', 450],
+    ['rcpt', DEFERS, 'rcpt', 451],
     ['rcpt', REFUSES, 'rcpt', 550],
     ['rcpt', 'throws', 'rcpt', 450],
     ['send', 'dies', 'message', 451],
@@ -423,8 +423,10 @@ describe('limits of a session', () => {
     await peer.reply();
     await peer.say('EHLO a.example.net');
     for (const code of [250, 250, 421]) {
-      assert.equal((await peer.say('MAIL FROM:<a@example.net>')).code, code);
+      const { code: said, lines } = await peer.say('MAIL FROM:<a@example.net>');
+      assert.equal(said, code);
       if (code === 250) await peer.say('RSET');
+      else assert.match(lines[0]!, /^421 4\.7\.0 Too many messages in this session, /);
     }
     await peer.closed;
   });

@@ -7,24 +7,25 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { after } from '../../core/after.ts';
-import { replies } from '../../core/replies.ts';
+import { atGreeting, replies } from '../../core/replies.ts';
+import { signedSender } from '../../core/outgoing.ts';
 import type { Session } from '../../engine/session.ts';
-import type { Mailbox } from '../../mail/mailbox.ts';
+import type { Mailbox, ReversePath } from '../../mail/mailbox.ts';
 import type { Reply } from '../../mail/reply.ts';
 import type { EndOfMessage, ServerEvent } from '../../wire/smtp/events.ts';
 import type { ServerProtocol } from '../../wire/smtp/server.ts';
-import type { Seat } from './entrance.ts';
+import { openSession, record, type IncomingContent } from '../session.ts';
+import type { Seat } from '../seat.ts';
 import { Authentication } from './authentication.ts';
 import { identityOf } from './identity.ts';
 import { deliver, incoming } from './message.ts';
 import { greetingOf } from './offer.ts';
 import type { ConnectionOpening } from './opening.ts';
-import { isKnown, openProtocol, openSession, pause } from './opening.ts';
+import { greetPause, openProtocol } from './opening.ts';
 import { answerRecipient } from './recipient.ts';
-import { record } from './record.ts';
 import { handshake, overPlain, tlsFacts } from './secure.ts';
 import { BackendTransaction } from './transaction.ts';
-import type { GatewaySettings, GatewayWorld, IncomingContent } from './world.ts';
+import type { GatewaySettings, GatewayWorld } from './world.ts';
 
 // A client that never reads must not make us hoard replies for it.
 const MAX_UNREAD_OCTETS = 65_536;
@@ -83,7 +84,8 @@ export class Connection {
     this.#startedMs = world.nowMs();
     const tls = socket instanceof TLSSocket ? tlsFacts(socket) : undefined;
     this.#protocol = openProtocol(settings, opening, tls !== undefined);
-    this.#session = openSession(world, settings, opening, tls, this);
+    const { client, server, role } = opening;
+    this.#session = openSession(world, settings, { door: 'gateway', client, server, role, tls }, this);
     this.#listen(socket);
   }
 
@@ -110,14 +112,9 @@ export class Connection {
       else this.#pump();
       return;
     }
-    this.#run(
-      (async () => {
-        if (!(await isKnown(this.#settings, this.#opening.client.address, this.#world))) {
-          await pause(pauseMs, (end) => (this.#endPause = end));
-        }
-        if (!this.#stopping) await this.#greet();
-      })(),
-    );
+    const { address } = this.#opening.client;
+    const waited = greetPause(this.#settings, address, this.#world, (end) => (this.#endPause = end));
+    this.#run(waited.then(() => (this.#stopping ? undefined : this.#greet())));
   }
 
   /** Called every now and then by the listener. */
@@ -280,9 +277,7 @@ export class Connection {
   #greet(): void | Promise<void> {
     return after(this.#session.connect(), (verdict) => {
       if (this.#ended) return;
-      // RFC 5321 3.1: a greeting that refuses is 554; one that defers is 421.
-      if (verdict.kind === 'refuse') this.#close({ ...verdict.reply, code: 554 });
-      else if (verdict.kind === 'defer') this.#close({ ...verdict.reply, code: 421 });
+      if (verdict.kind !== 'go-on') this.#close(atGreeting(verdict));
       else this.#write(this.#protocol.greet(greetingOf(this.#settings)));
     });
   }
@@ -296,7 +291,7 @@ export class Connection {
 
   #mail(event: ServerEvent & { kind: 'mail' }): void | Promise<void> {
     if (++this.#transactions > this.#settings.limits.transactions) {
-      this.#close(replies.tooManyErrors());
+      this.#close(replies.tooManyMessages());
       return;
     }
     const takes = this.#takesMail(() => this.#session.exempt);
@@ -312,7 +307,7 @@ export class Connection {
       if (verdict.kind === 'go-on') {
         this.#refusedAtData = undefined;
         this.#backend = new BackendTransaction(
-          { reversePath, parameters },
+          { reversePath: this.#onwardSender(reversePath), parameters },
           () => identityOf(this.#session, this.#settings.policy.site),
           this.#settings.backendFor,
           () => this.#ended,
@@ -325,13 +320,18 @@ export class Connection {
     });
   }
 
+  #onwardSender(reversePath: ReversePath): ReversePath {
+    const { facts, transactionFacts } = this.#session;
+    return signedSender(facts, transactionFacts, this.#settings.policy.site) ?? reversePath;
+  }
+
   #rcpt(event: ServerEvent & { kind: 'rcpt' }): void | Promise<void> {
     const backend = this.#backend;
     if (backend === undefined) {
       this.#say(this.#overAtData());
       return;
     }
-    const answered = answerRecipient(event, this.#session, backend, this.#settings.policy.site, this.#world);
+    const answered = answerRecipient(event, this.#session, backend, this.#settings.policy, this.#world);
     return after(answered, (reply) => {
       if (reply !== undefined) this.#say(reply);
     });

@@ -9,12 +9,15 @@ import type { Site } from '../../core/site.ts';
 import { networkSet } from '../../mail/networks.ts';
 import type { AdmissionLimits } from '../admission.ts';
 import { ENTERED_AFTER_MS, LEFT_AFTER_MS, NO_MARKS, type LoadChange } from '../load.ts';
-import { Entrance, type Entry, type Seat } from './entrance.ts';
+import type { TurnedAway } from '../turned-away.ts';
+import type { Entry, Seat } from '../seat.ts';
+import { Entrance } from './entrance.ts';
 import type { GatewaySettings, GatewayWorld } from './world.ts';
 
 const OURS = '10.1.2.3';
 const GOOD = '192.0.2.1';
 const BAD = '192.0.2.2';
+const STRANGER = '203.0.113.200';
 const STANDINGS: Readonly<Record<string, { good: number; bad: number }>> = {
   [GOOD]: { good: 5, bad: 0 },
   [BAD]: { good: 0, bad: 2 },
@@ -41,6 +44,7 @@ function entranceOf(setting: Setting = {}) {
   let loadAverage = 0;
   const asked: string[] = [];
   const changes: LoadChange[] = [];
+  const told: (readonly TurnedAway[])[] = [];
   const troubles: unknown[] = [];
   const counts = new Map<string, number>();
   const remembered = new Map<string, Json>();
@@ -77,6 +81,7 @@ function entranceOf(setting: Setting = {}) {
     settings: () => settings,
     load: () => ({ loadAverage, eventLoopDelayMs: 0, memoryPercent: 0 }),
     onLoad: (change) => void changes.push(change),
+    onTurnedAway: (counts) => void told.push(counts),
     trouble: (_what, error) => void troubles.push(error),
     nowMs: () => nowMs,
   } as GatewayWorld);
@@ -91,6 +96,7 @@ function entranceOf(setting: Setting = {}) {
     entrance,
     asked,
     changes,
+    told,
     troubles,
     counts,
     remembered,
@@ -131,7 +137,7 @@ describe('the entrance', () => {
     const { entrance, knock, asked, crowd } = entranceOf();
     const [one] = crowd(9);
     assert.equal(entrance.stressed, false);
-    assert.match(away(knock(BAD)), /^421 4\.7\.0 Too many connections/);
+    assert.match(away(knock(BAD)), /^421 4\.7\.0 Not now, for what came from 192\.0\.2\.2 /);
     seated(knock('198.51.100.9'));
     assert.equal(entrance.stressed, true);
     seated(knock(GOOD));
@@ -217,29 +223,98 @@ describe('the entrance', () => {
     away(knock('198.51.100.8'));
   });
 
-  it('in an emergency turns its share of the unknown away, and the bad; the good, ours and who comes to a honeypot pass', () => {
+  it('in an emergency turns its share of the unknown away, and more of the bad; the good, ours and who comes to a honeypot pass', () => {
     const { knock, remembered, entrance } = entranceOf({ turnAway: 90, limits: { connections: 1000 } });
     for (let i = 0; i < 20; i++) for (const address of [OURS, GOOD]) seated(knock(address));
-    for (let i = 0; i < 20; i++) assert.match(away(knock(BAD)), /^421 4\.3\.2 Too busy/);
     seated(knock('198.51.100.9', 'honeypot'));
-    const attempts = Array.from({ length: 40 }, () => knock('198.51.100.9'));
-    const passed = attempts.flatMap((entry, i) =>
-      entry instanceof Promise || entry.kind !== 'seat' ? [] : [i],
+    const passedOf = (address: string): readonly number[] => {
+      const attempts = Array.from({ length: 40 }, () => knock(address));
+      const passed = attempts.flatMap((entry, i) =>
+        entry instanceof Promise || entry.kind !== 'seat' ? [] : [i],
+      );
+      return passed.map((i) => i - (passed[0] ?? 0));
+    };
+    assert.deepEqual(passedOf('198.51.100.9'), [0, 10, 20, 30]);
+    // Half as many, and each has its turn: one slip shuts nobody out for as long as the flood lasts.
+    assert.deepEqual(passedOf(BAD), [0, 20]);
+    const said = [knock(BAD), knock(BAD)].map((entry) =>
+      'kind' in entry && entry.kind === 'seat' ? '' : away(entry),
     );
-    assert.equal(passed.length, 4);
+    assert.ok(
+      said.some((text) => /^421 4\.7\.0 Not now, /.test(text)),
+      said.join(),
+    );
+    assert.equal(entrance.open, 47 + said.filter((text) => text === '').length);
     assert.deepEqual(
-      passed.map((i) => i - (passed[0] ?? 0)),
-      [0, 10, 20, 30],
+      [...remembered],
+      [
+        ['emergency 198.51.100.9', 40],
+        [`emergency ${BAD}`, 42],
+      ],
     );
-    assert.equal(entrance.open, 45);
-    assert.deepEqual([...remembered], [['emergency 198.51.100.9', 40]]);
+  });
+
+  it('has the same load and emergency for clients of an MTA, which counts their connections itself', () => {
+    const asked = (of: ReturnType<typeof entranceOf>, address: string) =>
+      of.entrance.knockAtMta({ client: { address, port: 1 } });
+    const world = entranceOf({ limits: { connectionsPerClient: 1 } });
+    for (let i = 0; i < 30; i++) seated(asked(world, STRANGER));
+    assert.equal(world.entrance.open, 0);
+    world.loaded(1);
+    const seat = seated(asked(world, STRANGER));
+    assert.equal(seat.takesMail(no), false);
+    assert.equal(
+      seat.takesMail(() => true),
+      true,
+    );
+    assert.equal(seated(asked(world, GOOD)).takesMail(no), true);
+    world.loaded(2);
+    assert.match(away(asked(world, STRANGER)), /^421 4\.3\.2 Too busy/);
+    const emergency = entranceOf({ turnAway: 100 });
+    assert.match(away(asked(emergency, STRANGER)), /^421 4\.7\.0 Of the clients/);
+    seated(asked(emergency, GOOD));
+    seated(asked(emergency, OURS));
   });
 
   it('the honeypot is the first to have no room', () => {
-    const { knock, crowd } = entranceOf();
-    crowd(9);
-    assert.match(away(knock('198.51.100.9', 'honeypot')), /^421/);
+    const { knock, crowd, loaded } = entranceOf();
+    const all = crowd(9);
+    assert.match(away(knock('198.51.100.9', 'honeypot')), /^421 4\.7\.0 Too many connections/);
     seated(knock('198.51.100.9'));
+    for (const seat of all) seat.leave();
+    loaded(1);
+    assert.match(away(knock('198.51.100.9', 'honeypot')), /^421 4\.3\.2 Too busy/);
+  });
+
+  it('tells whom it turns away why, and where to ask', () => {
+    const { knock, crowd } = entranceOf({ turnAway: 100, limits: { connections: 1000 } });
+    const unknown = away(knock('198.51.100.9'));
+    assert.match(
+      unknown,
+      /^421 4\.7\.0 Of the clients that are not known here only some are let in for now, /,
+    );
+    const { contact } = site;
+    for (const said of [unknown, away(knock(BAD))])
+      assert.ok(said.endsWith(`; questions to ${contact}`), said);
+    assert.throws(() => crowd(1));
+  });
+
+  it('tells the operator once a minute how many it turned away, why, and some of whom', () => {
+    const { entrance, knock, told } = entranceOf({ turnAway: 100, limits: { connections: 1000 } });
+    for (let i = 0; i < 7; i++) for (let again = 0; again < 2; again++) away(knock(`198.51.100.${i}`));
+    away(knock(BAD));
+    seated(knock(GOOD));
+    assert.deepEqual(told, []);
+    entrance.forget();
+    const networks = Array.from({ length: 5 }, (_, i) => `198.51.100.${i}`);
+    assert.deepEqual(told, [
+      [
+        { reason: 'emergency', connections: 14, networks },
+        { reason: 'standing', connections: 1, networks: [BAD] },
+      ],
+    ]);
+    entrance.forget();
+    assert.equal(told.length, 1);
   });
 
   it('notes once a minute whom it turned away, where there is a honeypot that asks, and nobody at the honeypot', () => {

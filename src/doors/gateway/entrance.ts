@@ -12,8 +12,10 @@ import { clientNetwork } from '../../core/site.ts';
 import { standingKind } from '../../core/standing.ts';
 import type { Reply } from '../../mail/reply.ts';
 import { Admission, reserved, type Place, type Rank } from '../admission.ts';
-import { passes } from '../emergency.ts';
+import { passes, turnedAwayOfBad } from '../emergency.ts';
 import { LoadMonitor, NO_MARKS, type MachineLoad } from '../load.ts';
+import type { Entry, Seat } from '../seat.ts';
+import { TurnedAwayCounts, type TurnAwayReason } from '../turned-away.ts';
 import type { ConnectionOpening } from './opening.ts';
 import type { GatewaySettings, GatewayWorld } from './world.ts';
 
@@ -24,23 +26,15 @@ const ATTEMPTS_KEPT_MS = 2 * 86_400_000;
 // Of a flood so many clients are noted between two calls of `forget`.
 const MAX_NOTED = 100_000;
 const HOUR_MS = 3_600_000;
-const ATTEMPTS = 'emergency';
+/** Space of the store: how often a client network has knocked in an emergency. */
+export const ATTEMPTS = 'emergency';
 
-/** A connection that is let in. */
-export interface Seat {
-  readonly kind: 'seat';
-  /** Once, when the connection is over. */
-  readonly leave: () => void;
-  /** Whether a transaction may begin now. `exempt` is asked where the answer would be no. */
-  readonly takesMail: (exempt: () => boolean) => Soon<boolean>;
-}
-
-export type Entry = Seat | { readonly kind: 'turned-away'; readonly reply: Reply };
+type Who = Pick<ConnectionOpening, 'client' | 'role'>;
 
 /** What is known of one connection while it lasts. */
 interface Guest {
   readonly settings: GatewaySettings;
-  readonly opening: ConnectionOpening;
+  readonly opening: Who;
   readonly network: string;
   readonly place: Place;
   rank: Rank | undefined;
@@ -53,6 +47,7 @@ export class Entrance {
   readonly #world: GatewayWorld;
   readonly #admission = new Admission();
   readonly #load = new LoadMonitor();
+  readonly #turnedAway = new TurnedAwayCounts();
   readonly #noted = new Set<string>();
   readonly #troubles = new Set<string>();
   #favoured = 0;
@@ -84,6 +79,13 @@ export class Entrance {
     this.#admission.forgetIdle(this.#world.nowMs());
     this.#noted.clear();
     this.#troubles.clear();
+    this.tellTurnedAway();
+  }
+
+  /** The operator, of whom was turned away since the last time. */
+  tellTurnedAway(): void {
+    const counts = this.#turnedAway.take();
+    if (counts.length > 0) this.#world.onTurnedAway?.(counts);
   }
 
   /** Counted from here on, until it leaves; also while the store is being asked. */
@@ -93,11 +95,22 @@ export class Entrance {
     const network = clientNetwork(policy.site, opening.client.address);
     const place = this.#admission.admit(network, limits, this.#world.nowMs());
     if (place.kind !== 'welcome') {
-      const reply =
-        place.kind === 'full' ? replies.tooManyConnections() : replies.tooManyFromYou(opening.client.address);
-      return this.#turnAway({ settings, opening, network }, reply);
+      const reason = place.kind === 'full' ? 'full' : 'client';
+      return this.#turnAway({ settings, opening, network }, reason);
     }
-    const guest: Guest = { settings, opening, network, place, rank: undefined, favoured: false, left: false };
+    return this.#enter({ settings, opening, network, place, rank: undefined, favoured: false, left: false });
+  }
+
+  /** A client of an MTA, which counts its connections itself: load and emergency hold for it all the same. */
+  knockAtMta(opening: Who): Soon<Entry> {
+    const settings = this.#world.settings();
+    const network = clientNetwork(settings.policy.site, opening.client.address);
+    const place: Place = { kind: 'welcome', release: () => undefined };
+    return this.#enter({ settings, opening, network, place, rank: undefined, favoured: false, left: false });
+  }
+
+  #enter(guest: Guest): Soon<Entry> {
+    const { settings } = guest;
     const isCalm = !this.#isScarce(guest) && emergencyShare(settings) === 0;
     return isCalm ? this.#seat(guest) : after(this.#rankOf(guest), () => this.#select(guest));
   }
@@ -109,21 +122,23 @@ export class Entrance {
   }
 
   #select(guest: Guest): Soon<Entry> {
-    if (this.#load.level === 'refuse' && !this.#favours(guest))
-      return this.#dismiss(guest, replies.tooBusy());
+    if (this.#load.level === 'refuse' && !this.#favours(guest)) return this.#dismiss(guest, 'load');
     const { rank, settings } = guest;
     if (rank === 'ours' || rank === 'good') return this.#seat(guest);
     // Nobody has business at a honeypot, so it is the first to have no room; but an emergency is when its convictions help.
     const isHoneypot = guest.opening.role === 'honeypot';
     const last = rank === 'bad' || isHoneypot;
-    if (this.#admission.inReserve(settings.limits) || (last && this.#isScarce(guest))) {
-      return this.#dismiss(guest, replies.tooManyConnections());
+    if (this.#admission.inReserve(settings.limits)) return this.#dismiss(guest, 'full');
+    if (last && this.#isScarce(guest)) {
+      const scarcity = this.#load.level === 'calm' ? 'full' : 'load';
+      return this.#dismiss(guest, rank === 'bad' ? 'standing' : scarcity);
     }
     const share = emergencyShare(settings);
     if (share === 0 || isHoneypot) return this.#seat(guest);
-    if (rank === 'bad') return this.#dismiss(guest, replies.tooBusy());
+    const [its, reason] =
+      rank === 'bad' ? ([turnedAwayOfBad(share), 'standing'] as const) : ([share, 'emergency'] as const);
     return after(this.#attempt(guest), (attempt) =>
-      passes(guest.network, attempt, share) ? this.#seat(guest) : this.#dismiss(guest, replies.tooBusy()),
+      passes(guest.network, attempt, its) ? this.#seat(guest) : this.#dismiss(guest, reason),
     );
   }
 
@@ -155,9 +170,9 @@ export class Entrance {
     });
   }
 
-  #dismiss(guest: Guest, reply: Reply): Entry {
+  #dismiss(guest: Guest, reason: TurnAwayReason): Entry {
     this.#leave(guest);
-    return this.#turnAway(guest, reply);
+    return this.#turnAway(guest, reason);
   }
 
   #leave(guest: Guest): void {
@@ -166,10 +181,11 @@ export class Entrance {
     if (guest.favoured) this.#favoured--;
   }
 
-  #turnAway(who: Pick<Guest, 'settings' | 'opening' | 'network'>, reply: Reply): Entry {
+  #turnAway(who: Pick<Guest, 'settings' | 'opening' | 'network'>, reason: TurnAwayReason): Entry {
     this.#load.turnedAway++;
+    this.#turnedAway.add(reason, who.network);
     this.#note(who);
-    return { kind: 'turned-away', reply };
+    return { kind: 'turned-away', reply: replyTo(who, reason) };
   }
 
   /**
@@ -245,13 +261,37 @@ export class Entrance {
   }
 }
 
+function replyTo({ settings, opening }: Pick<Guest, 'settings' | 'opening'>, reason: TurnAwayReason): Reply {
+  const { contact } = settings.policy.site;
+  switch (reason) {
+    case 'full':
+      return replies.tooManyConnections();
+    case 'client':
+      return replies.tooManyFromYou(opening.client.address);
+    case 'load':
+      return replies.tooBusy();
+    case 'emergency':
+      return replies.onlySomeUnknown(contact);
+    case 'standing':
+      return replies.badStanding(opening.client.address, contact);
+    default:
+      return reason satisfies never;
+  }
+}
+
 const MAX_TROUBLES = 10;
 const IDLE: MachineLoad = { loadAverage: 0, eventLoopDelayMs: 0, memoryPercent: 0 };
 
 const emergencyShare = ({ emergency }: GatewaySettings): number => emergency?.turnAwayPercent ?? 0;
 
-/** Networks and relays of ours, and clients that the operator's lists let in whatever they do. */
-function isOurs({ policy: { site }, ports: { lists } }: GatewaySettings, address: string): boolean {
+/**
+ * Networks and relays of ours, and clients that the operator's lists let in whatever they do. An entry that names a host counts for
+ * nothing here: its name is asked for in DNS, and at the door there is no time for that.
+ */
+export function isOurs(
+  { policy: { site }, ports: { lists } }: Pick<GatewaySettings, 'policy' | 'ports'>,
+  address: string,
+): boolean {
   return (
     site.networks.has(address) ||
     site.relays.has(address) ||

@@ -75,6 +75,20 @@ describe('the pause before the banner (C4)', () => {
   });
 });
 
+describe('a client that speaks another protocol', () => {
+  it('is cut off, and its decision says so', async (t) => {
+    const world = await startGateway(t);
+    const peer = await world.connect();
+    assert.equal((await peer.reply()).code, 220);
+    await peer.write('GET / HTTP/1.1\r\n');
+    assert.equal((await peer.reply()).code, 421);
+    await peer.closed;
+    const [decision] = await world.decided(1);
+    assert.equal(decision?.outcome, 'abandoned');
+    assert.deepEqual(decision.session.violations, ['foreign-protocol']);
+  });
+});
+
 describe('the PROXY protocol (H7)', () => {
   const behindProxy = { proxyProtocolFrom: LOOPBACK };
   const headers: [name: string, header: string | Buffer, client: string][] = [
@@ -134,6 +148,7 @@ describe('the PROXY protocol (H7)', () => {
       await assert.rejects(heard);
       await peer.closed;
       assert.equal(world.troubles.length, 1);
+      assert.match(JSON.stringify(world.troubles), /send-proxy-v2.*proxy_protocol_from/);
       assert.equal(world.gateway.open, 0);
     });
   }
@@ -143,6 +158,7 @@ describe('the PROXY protocol (H7)', () => {
     const peer = await world.connect();
     await peer.write('PROXY ');
     await peer.closed;
+    assert.match(JSON.stringify(world.troubles), /none came; have the proxy send one/);
     world.reload({});
     const patient = await startGateway(t, { listener: behindProxy });
     const other = await patient.connect();

@@ -11,7 +11,7 @@ import type { Listener } from '../listener.ts';
 import { listen } from '../listener.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionOpening } from './opening.ts';
-import type { Entry, Seat } from './entrance.ts';
+import type { Entry, Seat } from '../seat.ts';
 import { Entrance } from './entrance.ts';
 import { serverSide } from './secure.ts';
 import type { GatewayListener, GatewayWorld } from './world.ts';
@@ -22,6 +22,9 @@ const LOOK_EVERY_TICKS = 2;
 const FORGET_EVERY_TICKS = 120;
 // What was cut at a stop has this long to put its last words down: a delivery that never ends must not hold the stop up.
 const LAST_WORDS_MS = 1_000;
+
+const PROXY_REMEDY =
+  'have the proxy send one (HAProxy: send-proxy-v2), or take this address out of proxy_protocol_from';
 
 interface Door {
   /** Another one after a reload. */
@@ -53,6 +56,11 @@ export class Gateway {
 
   get open(): number {
     return this.#entrance.open;
+  }
+
+  /** Who may come in, for the other doors too: there is one load, and one emergency. */
+  get entrance(): Pick<Entrance, 'knockAtMta'> {
+    return this.#entrance;
   }
 
   /**
@@ -104,6 +112,7 @@ export class Gateway {
     for (const connection of [...this.#connections]) connection.cut();
     await this.#emptyWithin(LAST_WORDS_MS);
     clearInterval(this.#timer);
+    this.#entrance.tellTurnedAway();
   }
 
   /** Once the last connection is over, the delivery of one whose client has left included. */
@@ -135,6 +144,10 @@ export class Gateway {
   #readProxy(socket: Socket, opening: ConnectionOpening): void {
     let head: Buffer = Buffer.alloc(0);
     this.#watch(socket);
+    // Whoever sends none waits for the banner, and would wait in silence.
+    socket.once('timeout', () =>
+      this.#world.trouble(`a PROXY header from ${opening.client.address}`, `none came; ${PROXY_REMEDY}`),
+    );
     const onData = (bytes: Buffer) => {
       head = Buffer.concat([head, bytes]);
       const read = readProxyHeader(head);
@@ -142,7 +155,10 @@ export class Gateway {
       socket.off('data', onData);
       this.#unwatch(socket);
       if (read.kind === 'malformed') {
-        this.#world.trouble(`a PROXY header from ${opening.client.address}`, read.reason);
+        this.#world.trouble(
+          `a PROXY header from ${opening.client.address}`,
+          `${read.reason}; ${PROXY_REMEDY}`,
+        );
         socket.destroy();
         return;
       }

@@ -88,12 +88,23 @@ describe('the authentication of a message', () => {
       const { world } = await gate(t, [entry]);
       assert.equal((await sent(world, 'joe@b.example', MESSAGE)).code, code);
       if (entry.kind === 'list-host') assert.match(taken(world), /tags=dmarc:reject\r\n/);
+      const [decision] = await world.decided(1);
+      assert.deepEqual(decision?.tags, entry.kind === 'list-host' ? ['dmarc:reject'] : undefined);
     });
   }
 
   it('is looked into by DMARC itself where an allow entry lifted the other checks', async (t) => {
-    const { world } = await gate(t, [{ kind: 'allow', sender: 'a.example', source }]);
+    const { world } = await gate(t, [{ kind: 'allow', client: '127.0.0.1', source }]);
     assert.equal((await sent(world, 'joe@a.example', MESSAGE)).code, 250);
     assert.match(taken(world), /^Authentication-Results: mx\.example\.org;\r\n\tdmarc=pass /);
+  });
+
+  it('is told of an exempt sender too', async (t) => {
+    const { world } = await gate(t, [{ kind: 'allow', sender: 'a.example', source }]);
+    assert.equal((await sent(world, 'joe@a.example', MESSAGE)).code, 250);
+    assert.match(
+      taken(world),
+      /^Authentication-Results: mx\.example\.org;\r\n\tdkim=none;\r\n\tarc=none;\r\n\tdmarc=/,
+    );
   });
 });

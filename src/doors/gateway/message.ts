@@ -2,12 +2,15 @@
 import { keepsTheSession, replies } from '../../core/replies.ts';
 import type { Session } from '../../engine/session.ts';
 import type { Reply } from '../../mail/reply.ts';
+import { MAX_HEADER_FIELDS } from '../../wire/smtp/content.ts';
 import type { EndOfMessage } from '../../wire/smtp/events.ts';
-import { peeked } from './arriving-header.ts';
+import { peeked } from '../arriving-header.ts';
+import { readHeader } from '../fields.ts';
+import type { IncomingContent } from '../session.ts';
 import { hostNameOf } from './identity.ts';
-import { addedFields, onward, onwardHeader, readHeader } from './onward.ts';
+import { addedFields, onward, onwardHeader } from './onward.ts';
 import type { BackendTransaction } from './transaction.ts';
-import type { GatewaySettings, GatewayWorld, IncomingContent } from './world.ts';
+import type { GatewaySettings, GatewayWorld } from './world.ts';
 
 // RFC 5321 6.3 wants at least 100 Received fields borne before mail is called a loop.
 const MAX_RECEIVED = 100;
@@ -31,6 +34,7 @@ export async function deliver(
   // SMTP smuggling: where one reader sees a line end and the next one does not, a second message can hide.
   if (event.bareNewline) return replies.bareNewline(id);
   if (event.headerTooLarge) return replies.headerTooLarge(protocolLimits.headerOctets);
+  if (event.tooManyFields) return replies.tooManyFields(MAX_HEADER_FIELDS);
   if (event.lineTooLong) return replies.lineTooLong(protocolLimits.textLineOctets);
   const message = await content?.finish();
   if (message === undefined || 'kind' in message) {

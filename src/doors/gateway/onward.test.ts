@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { MessageContent } from '../../core/delivery.ts';
 import type { SessionFacts, TransactionFacts } from '../../core/facts.ts';
-import { addedFields, onward, onwardHeader, readHeader, type TraceFacts } from './onward.ts';
+import { readHeader } from '../fields.ts';
+import { addedFields, onward, onwardHeader, type TraceFacts } from './onward.ts';
 import { cutBySizes, whole, type Cut } from '../../../test/feed.ts';
 
 const US = 'mx.example.org';
@@ -29,6 +30,9 @@ describe('what is taken out of a header', () => {
     ['our mark', 'X-Postern: id=1; suspicion=-5\r\n'],
     ['our mark, folded', 'x-POSTERN: id=1;\r\n\tsuspicion=-5\r\n folded again\r\n'],
     ['a spam flag', 'X-Spam-Flag: NO\r\n'],
+    ['a spam score', 'X-Spam-Score: -99\r\n'],
+    ['a spam bar', 'X-Spam-Bar: ----\r\n'],
+    ['a spam report', 'X-Spam-Report: nothing found\r\n'],
     ['a spam status', 'X-Spam-Status: No, score=-99.0 required=5.0\r\n\ttests=none\r\n'],
     ['a spam level, in other case', 'x-spam-LEVEL:\r\n'],
     ['results of our name', 'Authentication-Results: mx.example.org; spf=pass\r\n'],
@@ -44,6 +48,7 @@ describe('what is taken out of a header', () => {
     ['… quoted with a backslash', 'Authentication-Results: "mx\\.example.org"; spf=pass\r\n'],
     ['… with white space before the colon', 'Authentication-Results : mx.example.org; spf=pass\r\n'],
     ['… without results', 'Authentication-Results: mx.example.org\r\n'],
+    ['… with a version behind a slash', 'Authentication-Results: mx.example.org/1; spf=pass\r\n'],
   ];
   for (const [name, field] of forged) {
     it(name, async () => {
@@ -56,7 +61,7 @@ describe('what is taken out of a header', () => {
   }
 
   const kept: [name: string, field: string][] = [
-    ['what others found', 'X-Spam-Score: 1\r\nX-Spam-Flags: YES\r\nX-Spam: YES\r\n'],
+    ['what others found', 'X-Spam-Scores: 1\r\nX-Spam-Flags: YES\r\nX-Spam: YES\r\n'],
     ['results of others', 'Authentication-Results: mx.example.net; spf=pass\r\n'],
     ['results of a name below ours', 'Authentication-Results: a.mx.example.org; spf=pass\r\n'],
     [
@@ -69,6 +74,30 @@ describe('what is taken out of a header', () => {
   for (const [name, field] of kept) {
     it(`not ${name}`, async () => assert.equal(await sentOn(`${field}\r\nb`), `${ADDED}${field}\r\nb`));
   }
+
+  it('up to the empty line, for some readers find fields behind a line that is none', async () => {
+    const odd = 'From: a@b.example\r\nthis line is no field\r\n';
+    const behind = 'X-Spam-Flag: NO\r\nAuthentication-Results: mx.example.org; dmarc=pass\r\nTo: c\r\n';
+    const body = '\r\nX-Postern: in the body\r\n';
+    for (const cut of [whole, cutBySizes([1]), cutBySizes([64])])
+      assert.equal(await sentOn(odd + behind + body, cut), `${ADDED}${odd}To: c\r\n${body}`);
+    const marks = 'Authentication-Results\r\n : mx.example.org; spf=pass\r\nX-Postern \r\n: id=1\r\n';
+    assert.equal(await sentOn(`A: b\r\n${marks}B: c\r\n${body}`), `${ADDED}A: b\r\nB: c\r\n${body}`);
+    // What may be text stays.
+    const results = 'Authentication-Results: mx.example.org\r\n';
+    assert.equal(await sentOn(`A: b\r\n${results}x; spf=pass\r\n`), `${ADDED}A: b\r\nx; spf=pass\r\n`);
+    // What is behind a name that got its colon taken away must not lend it another.
+    const joined = 'Authentication-Results\r\nX-Postern: x\r\n: mx.example.org; dmarc=pass\r\n';
+    assert.equal(await sentOn(joined + body), ADDED + `\r\n${joined}${body}`);
+    assert.equal(
+      await sentOn(`A: b\r\n${joined}${body}`),
+      `${ADDED}A: b\r\nAuthentication-Results\r\n${body}`,
+    );
+    const lent = 'Authentication-Results:\r\nX-Postern: x\r\nmx.example.org; dmarc=pass\r\n';
+    assert.equal(await sentOn(lent + body), `${ADDED}Authentication-Results:\r\n${body}`);
+    const text = 'this line is no field\r\nX-Postern: 1\r\n\r\nb';
+    assert.equal(await sentOn(text), `${ADDED}\r\n${text}`);
+  });
 
   it('not the tags of our own scanners', async () => {
     const tagged = 'X-Spam-Flag: YES\r\nX-Spam-Status: Yes, score=6.0 required=5.0\r\n\r\nb';

@@ -1,11 +1,9 @@
 /** The message as it goes on: our fields on top, forged ones of our name taken out, every other octet as it came. */
 import type { MessageContent } from '../../core/delivery.ts';
 import type { SessionFacts, TransactionFacts } from '../../core/facts.ts';
-import type { SpamScore } from '../../core/finding.ts';
-import { formatAuthenticationResults, type AuthenticationResult } from '../../mail/authentication-results.ts';
-import { fieldValue, fields, headerEnd, type Header } from '../../mail/header.ts';
+import type { Header } from '../../mail/header.ts';
 import { formatMailbox } from '../../mail/mailbox.ts';
-import { SPAM_FIELDS, spamFields } from './spam-fields.ts';
+import { authenticationResults, forgedFields, markFields, type MarkFacts } from '../fields.ts';
 
 export interface OnwardHeader {
   /** Number of Received fields it came with: a sign of mail that goes in circles (RFC 5321 6.3). */
@@ -16,67 +14,13 @@ export interface OnwardHeader {
   readonly bodyOnly: boolean;
 }
 
-/** Reads the header, at most `maxOctets` of it; what lies behind was refused already. */
-export async function readHeader(content: MessageContent, maxOctets: number): Promise<Header> {
-  let bytes: Buffer = Buffer.alloc(0);
-  let end: number | undefined;
-  for await (const chunk of content.chunks()) {
-    bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
-    end = headerEnd(bytes, bytes.length >= content.sizeOctets);
-    if (end !== undefined || bytes.length > maxOctets) break;
-  }
-  end ??= bytes.length;
-  return { bytes, end, fields: [...fields(bytes, end)] };
-}
-
-/**
- * Looks for Authentication-Results that claim to be ours (RFC 8601 5), for our own mark, X-Postern, and for tags that a mail filter behind us
- * would take for ours, unless it comes from `inside`: our own scanners stand there too.
- */
-export function onwardHeader(
-  { bytes, end, fields: all }: Header,
-  hostName: string,
-  inside = false,
-): OnwardHeader {
-  let received = 0;
-  const forged: { start: number; end: number }[] = [];
-  for (const field of all) {
-    const name = field.name.toLowerCase();
-    if (name === 'received') received++;
-    else if (
-      name === 'x-postern' ||
-      (!inside && SPAM_FIELDS.has(name)) ||
-      (name === 'authentication-results' && authservId(fieldValue(bytes, field)) === hostName)
-    ) {
-      forged.push({ start: field.start, end: field.end });
-    }
-  }
+export function onwardHeader(header: Header, hostName: string, inside = false): OnwardHeader {
+  const { bytes, end, fields } = header;
   return {
-    received,
-    forged,
+    received: fields.filter(({ name }) => name.toLowerCase() === 'received').length,
+    forged: forgedFields(header, hostName, inside),
     bodyOnly: end === 0 && !(bytes[0] === 13 && bytes[1] === 10) && bytes.length > 0,
   };
-}
-
-/** The authserv-id, lower-case: the first word, comments passed over (RFC 8601 2.2). */
-function authservId(value: string): string {
-  let depth = 0;
-  let word = '';
-  let quotedPair = false;
-  for (const c of value) {
-    // RFC 5322 3.2.1: a parenthesis behind a backslash neither opens nor ends a comment.
-    if (quotedPair) {
-      quotedPair = false;
-      if (depth === 0) word += c;
-    } else if (c === '\\') quotedPair = true;
-    else if (c === '(') depth++;
-    else if (c === ')') depth = Math.max(0, depth - 1);
-    else if (depth > 0) continue;
-    else if (c === ';' || c === ' ' || c === '\t') {
-      if (word !== '') break;
-    } else if (c !== '"') word += c;
-  }
-  return word.toLowerCase().replace(/\.$/, '');
 }
 
 export function onward(content: MessageContent, added: string, header: OnwardHeader): MessageContent {
@@ -107,22 +51,15 @@ function* without(chunk: Buffer, at: number, forged: OnwardHeader['forged']): Ge
   if (from < chunk.length) yield from === 0 ? chunk : chunk.subarray(from);
 }
 
-export interface TraceFacts {
+export interface TraceFacts extends Omit<MarkFacts, 'id'> {
   readonly session: SessionFacts;
   readonly transaction: TransactionFacts;
-  /** Our own name. */
-  readonly by: string;
   /** The client's forward-confirmed name, where one is known. */
   readonly hostName?: string;
-  readonly tags: readonly string[];
-  readonly suspicion: number;
-  readonly spam?: SpamScore | undefined;
-  /** What the checks found out about who sent it (RFC 8601). */
-  readonly authentication?: readonly AuthenticationResult[];
   readonly nowMs: number;
 }
 
-/** Received (RFC 5321 4.4), X-Postern with the id, the suspicion and all tags, and SpamAssassin's fields (M9). */
+/** The fields that all doors put on a message, with Received (RFC 5321 4.4) among them. */
 export function addedFields(t: TraceFacts): string {
   const { session, transaction } = t;
   const address = session.client.address.includes(':')
@@ -132,33 +69,13 @@ export function addedFields(t: TraceFacts): string {
   const only = transaction.recipients.length === 1 ? transaction.recipients[0] : undefined;
   // With more than one recipient the field would tell each who else was written to (RFC 5321 7.2).
   const recipient = only === undefined ? '' : `\r\n\tfor <${safe(formatMailbox(only))}>`;
-  const marks = t.tags.length === 0 ? '' : `;\r\n\ttags=${t.tags.join(',')}`;
   return (
     authenticationResults(t) +
     `Received: from ${safe(session.helo?.name ?? 'unknown')} (${safe(t.hostName ?? 'unknown')} [${address}])${tls}\r\n` +
     `\tby ${t.by} (Postern) with ${protocolName(session, transaction)} id ${transaction.id}${recipient};\r\n` +
     `\t${dateTime(t.nowMs)}\r\n` +
-    `X-Postern: id=${transaction.id}; suspicion=${Math.round(t.suspicion * 100) / 100}${marks}\r\n` +
-    spamFields(t.spam)
+    markFields({ ...t, id: transaction.id })
   );
-}
-
-/** Above our Received, for it is about what came with it (RFC 8601 4.1); nothing where nothing was looked into. */
-function authenticationResults({ session, by, authentication = [] }: TraceFacts): string {
-  const { authenticated } = session;
-  const auth: AuthenticationResult[] =
-    authenticated === undefined
-      ? []
-      : [
-          {
-            method: 'auth',
-            result: 'pass',
-            comment: authenticated.mechanism.toLowerCase(),
-            properties: { 'smtp.auth': authenticated.identity },
-          },
-        ];
-  const results = [...auth, ...authentication];
-  return results.length === 0 ? '' : formatAuthenticationResults(by, results);
 }
 
 /** RFC 3848 and RFC 6531 4.3. */

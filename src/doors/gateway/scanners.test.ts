@@ -8,6 +8,7 @@ import { sendMail } from '../../../test/smtp.ts';
 import { Clamd } from '../../adapters/scanners/clamd.ts';
 import { clamav } from '../../checks/clamav.ts';
 import { spamassassin } from '../../checks/spamassassin.ts';
+import type { ListEntry } from '../../core/lists.ts';
 import type { Scanner, ScanQuestion, SpamVerdict, VirusVerdict } from '../../core/scanners.ts';
 import { networkSet } from '../../mail/networks.ts';
 
@@ -47,6 +48,11 @@ const start = (t: TestContext, options: FakeWorldOptions = {}) =>
     ports: { scanners: { clamav: virusScanner, spamassassin: spamScanner } },
     ...options,
   });
+
+const ILL: Scanner<never> = {
+  scan: async () => ({ kind: 'failed', reason: 'no connection' }),
+  probe: async () => undefined,
+};
 
 const LIST_HOST = { kind: 'list-host', client: '127.0.0.1/32', source: 'test' } as const;
 
@@ -99,6 +105,74 @@ describe('scanners at the gate', () => {
     });
   }
 
+  const SPAM_TAG = 'X-Spam-Flag: YES\r\nX-Spam-Status: Yes, score=20.0 required=5.0\r\n';
+  const source = 'test';
+  const ALLOWED: readonly [name: string, to: string, entry: ListEntry | undefined, comesTo: string][] = [
+    ['postmaster', 'postmaster@example.org', undefined, 'tag'],
+    ['abuse', 'abuse@example.org', undefined, 'tag'],
+    ['a recipient who takes all', MAIL.to, { kind: 'allow', recipient: MAIL.to, source }, 'tag'],
+    ['a sender who is let in', MAIL.to, { kind: 'allow', sender: MAIL.from, source }, 'tag'],
+    [
+      'one user’s choice of a client',
+      MAIL.to,
+      { kind: 'allow', client: '127.0.0.1', recipient: MAIL.to, source },
+      'tag',
+    ],
+    ['a client that is let in', MAIL.to, { kind: 'allow', client: '127.0.0.1', source }, 'nothing'],
+    [
+      'an entry that names the check',
+      MAIL.to,
+      { kind: 'allow', recipient: MAIL.to, lifts: ['spamassassin'], source },
+      'nothing',
+    ],
+    [
+      'an entry that names another',
+      MAIL.to,
+      { kind: 'allow', recipient: MAIL.to, lifts: ['clamav'], source },
+      'refusal',
+    ],
+  ];
+  for (const [name, to, entry, comesTo] of ALLOWED) {
+    it(`make certain spam a ${comesTo} for ${name}`, async (t) => {
+      const world = await start(t, { entries: entry === undefined ? [] : [entry] });
+      const message = `${FORGED}${HAM}score 20\r\n`;
+      const { heard } = await sendMail(await world.connect(), { ...MAIL, to, message });
+      assert.equal(heard.code, comesTo === 'refusal' ? 554 : 250);
+      const text = world.backend.taken[0]?.bytes.toString('latin1') ?? '';
+      assert.equal(text.includes(SPAM_TAG), comesTo === 'tag', text);
+      assert.equal(/tags=\S*spamassassin:certain/.test(text), comesTo === 'tag', text);
+      assert.ok(!text.includes('score=-99.0'));
+    });
+
+    it(`while ill, ${comesTo === 'refusal' ? 'defer' : 'do not defer'} mail for ${name}`, async (t) => {
+      const world = await start(t, {
+        entries: entry === undefined ? [] : [entry],
+        ports: { scanners: { clamav: virusScanner, spamassassin: ILL } },
+      });
+      const { heard } = await sendMail(await world.connect(), { ...MAIL, to, message: HAM });
+      assert.equal(heard.code, comesTo === 'refusal' ? 450 : 250);
+    });
+  }
+
+  it('defer everybody’s mail while the virus scanner is ill, unless an entry names it', async (t) => {
+    const entries: ListEntry[] = [
+      { kind: 'allow', recipient: 'all@example.org', source },
+      { kind: 'allow', recipient: 'named@example.org', source },
+      { kind: 'allow', recipient: 'named@example.org', lifts: ['clamav'], source },
+      { kind: 'list-host', recipient: 'list@example.org', source },
+    ];
+    const world = await start(t, {
+      entries,
+      ports: { scanners: { clamav: ILL, spamassassin: spamScanner } },
+    });
+    const codes: Record<string, number> = {};
+    for (const who of ['postmaster', 'all', 'list', 'named']) {
+      const mail = { ...MAIL, to: `${who}@example.org`, message: `${HAM}virus\r\n` };
+      codes[who] = (await sendMail(await world.connect(), mail)).heard.code;
+    }
+    assert.deepEqual(codes, { postmaster: 450, all: 450, list: 450, named: 250 });
+  });
+
   it('leave the tags of our own networks alone, which have scanners of their own', async (t) => {
     const world = await start(t, { site: { networks: networkSet(['127.0.0.0/8']) } });
     await sendMail(await world.connect(), { ...MAIL, message: FORGED + HAM });
@@ -114,17 +188,13 @@ describe('scanners at the gate', () => {
   });
 
   it('that are down defer, or are done without, as each is set', async (t) => {
-    const down: Scanner<never> = {
-      scan: async () => ({ kind: 'failed', reason: 'no connection' }),
-      probe: async () => undefined,
-    };
     for (const [on_temperror, code] of [
       ['defer', 450],
       ['go-on', 250],
     ] as const) {
       const world = await start(t, {
         checks: [...(DEFAULT_CHECKS ?? []), [spamassassin, { address: '127.0.0.1:1', on_temperror }]],
-        ports: { scanners: { spamassassin: down } },
+        ports: { scanners: { spamassassin: ILL } },
       });
       const { heard } = await sendMail(await world.connect(), { ...MAIL, message: HAM });
       assert.equal(heard.code, code);

@@ -33,6 +33,8 @@ export const SMFIR = {
   addHeader: 'h',
   insertHeader: 'i',
   changeHeader: 'm',
+  /** SMFIR_CHGFROM. */
+  changeSender: 'e',
   progress: 'p',
   reject: 'r',
   skip: 's',
@@ -47,6 +49,7 @@ export const SMFIC_OPTNEG = 'O';
 export const SMFIF = {
   addHeaders: 0x1,
   changeHeaders: 0x10,
+  changeSender: 0x40,
   setSymList: 0x100,
 } as const;
 

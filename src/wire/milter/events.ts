@@ -15,6 +15,7 @@
  *                                      Throws when no answer is due, or its event was not taken yet (misuse)
  *   change(c: HeaderChange): Buffer    only while `end-of-message` waits for its answer, else it throws; empty where the MTA
  *                                      did not grant it (see `agreed`)
+ *   changeSender(path): Buffer         the reverse-path that the message goes on with, in angle brackets; the same holds for it
  *   progress(): Buffer                 tells the MTA that the work at `end-of-message` goes on: its clock starts anew
  *   macro(name: string): string | undefined   the value that the MTA gave last, of a stage that still holds; with or without {}
  *   limits: MilterLimits               may be exchanged at any time

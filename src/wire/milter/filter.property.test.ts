@@ -21,6 +21,7 @@ const milter = () =>
       rejectedRecipients: true,
       addHeaders: true,
       changeHeaders: true,
+      changeSender: true,
       macros: { mail: ['i'] },
     },
     limits: LIMITS,

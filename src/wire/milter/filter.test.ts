@@ -17,6 +17,7 @@ const NEEDS: Needs = {
   rejectedRecipients: false,
   addHeaders: true,
   changeHeaders: true,
+  changeSender: true,
   macros: {},
 };
 const OPTNEG = frame('O', 6, 0x1ff, 0x1fffff);
@@ -259,6 +260,9 @@ describe('answers', () => {
     assert.equal(insert.toString('latin1', 4), 'i\0\0\0\0X-A\0 b\0');
     const deleted = protocol.change({ kind: 'delete', index: 1, name: 'X-A' });
     assert.equal(deleted.toString('latin1', 4), 'm\0\0\0\x01X-A\0\0');
+    assert.equal(protocol.changeSender('<b@example.net>').toString('latin1', 4), 'e<b@example.net>\0');
+    for (const path of ['b@example.net', '<b\0c@example.net>', '<b\n@example.net>'])
+      assert.throws(() => protocol.changeSender(path), /no path/);
     assert.equal(protocol.progress().toString('latin1', 4), 'p');
     assert.equal(protocol.reply({ kind: 'accept' }).toString('latin1', 4), 'a');
     assert.equal(protocol.state, 'ready');
@@ -267,11 +271,12 @@ describe('answers', () => {
   });
 
   it('change nothing that was not granted', () => {
-    const protocol = milter({ changeHeaders: false });
+    const protocol = milter({ changeHeaders: false, changeSender: false });
     feed(protocol, [OPTNEG, CONNECT, MAIL, RCPT]);
     protocol.receive(END);
     protocol.next();
     assert.equal(protocol.change({ kind: 'delete', index: 1, name: 'X-A' }).length, 0);
+    assert.equal(protocol.changeSender('<b@example.net>').length, 0);
     assert.notEqual(protocol.change({ kind: 'add', name: 'X-A', value: 'b' }).length, 0);
   });
 

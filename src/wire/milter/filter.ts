@@ -5,7 +5,7 @@
  * The MTA is the operator's own; what it passes on is not. What is kept of it is bounded by `MilterLimits`: a frame that is not whole
  * yet, and the macros of each stage. Whatever is no milter protocol ends the connection or is deferred, and nothing throws.
  */
-import { COMMANDS, type CommandLetter, type CommandName } from './codes.ts';
+import { COMMANDS, SMFIR, type CommandLetter, type CommandName } from './codes.ts';
 import { isQuestion, readQuestion, type Question } from './commands.ts';
 import type {
   HeaderChange,
@@ -16,7 +16,7 @@ import type {
   MilterReply,
   MilterState,
 } from './events.ts';
-import { FrameReader } from './frame.ts';
+import { frame, FrameReader } from './frame.ts';
 import { encodeChange } from './header-changes.ts';
 import { Macros } from './macros.ts';
 import { negotiate, readOffer, symlists, type Agreed } from './negotiation.ts';
@@ -122,6 +122,11 @@ export class MilterProtocol {
     return agreed === undefined ? NOTHING : encodeChange(change, agreed);
   }
 
+  changeSender(path: string): Buffer {
+    if (!PATH.test(path)) throw new Error(`no path: ${JSON.stringify(path)}`);
+    return this.#atEndOfMessage()?.changeSender === true ? frame(SMFIR.changeSender, path) : NOTHING;
+  }
+
   progress(): Buffer {
     return this.#atEndOfMessage() === undefined ? NOTHING : PROGRESS;
   }
@@ -210,5 +215,8 @@ export class MilterProtocol {
 function deferred(error: MilterError, command: CommandName): MilterEvent {
   return { kind: 'error', error, command, answer: encodeReply({ kind: 'tempfail' }) };
 }
+
+/** Ours: a wrong one is misuse. */
+const PATH = /^<[\x20-\x7e]{0,320}>$/;
 
 const isLetter = (letter: string): letter is CommandLetter => Object.hasOwn(COMMANDS, letter);

@@ -12,6 +12,7 @@ const NOTHING: Needs = {
   rejectedRecipients: false,
   addHeaders: false,
   changeHeaders: false,
+  changeSender: false,
   macros: {},
 };
 const EVERYTHING: Needs = {
@@ -23,6 +24,7 @@ const EVERYTHING: Needs = {
   rejectedRecipients: true,
   addHeaders: true,
   changeHeaders: true,
+  changeSender: true,
   macros: { connect: ['j', '{daemon_addr}'], rcpt: ['i'], 'end-of-header': ['i'], 'end-of-message': ['i'] },
 };
 /** What Postfix 3 and Sendmail 8.14 and later offer. */
@@ -88,6 +90,12 @@ describe('the answer', () => {
       SMFIF.changeHeaders,
       noBody | noHeaders | noEndOfHeader | noUnknown | noData | leadspc,
     ],
+    [
+      'changing the sender',
+      { changeSender: true },
+      SMFIF.changeSender,
+      noBody | noHeaders | noEndOfHeader | noUnknown | noData,
+    ],
   ];
   for (const [name, needs, actions, protocol] of cases) {
     it(`asks only for what is needed: ${name}`, () => {
@@ -106,7 +114,7 @@ describe('the answer', () => {
 
   it('never asks for an action that could lose, hide or rewrite a message', () => {
     const { actions } = masks(negotiate(ALL, EVERYTHING).answer);
-    assert.equal(actions, SMFIF.addHeaders | SMFIF.changeHeaders | SMFIF.setSymList);
+    assert.equal(actions, SMFIF.addHeaders | SMFIF.changeHeaders | SMFIF.changeSender | SMFIF.setSymList);
   });
 
   for (const [version, answered] of [
@@ -135,6 +143,7 @@ describe('the answer', () => {
       version: 2,
       addHeaders: true,
       changeHeaders: true,
+      changeSender: false,
       macroLists: false,
       skip: false,
       leadingSpace: false,
@@ -157,6 +166,7 @@ describe('the answer', () => {
       version: 6,
       addHeaders: true,
       changeHeaders: true,
+      changeSender: true,
       macroLists: true,
       skip: true,
       leadingSpace: true,

@@ -20,6 +20,7 @@ export interface Needs {
   readonly addHeaders: boolean;
   /** Change and delete. */
   readonly changeHeaders: boolean;
+  readonly changeSender: boolean;
   /**
    * Macros for each stage. Where one stage is asked for, the MTA forgets its own lists for all of them (Postfix:
    * MILTER_MACROS_ALLOC_EMPTY), so every stage that needs any has to stand here; a stage without a list is not sent. The most
@@ -39,6 +40,7 @@ export interface Agreed {
   readonly version: number;
   readonly addHeaders: boolean;
   readonly changeHeaders: boolean;
+  readonly changeSender: boolean;
   readonly macroLists: boolean;
   readonly skip: boolean;
   readonly leadingSpace: boolean;
@@ -70,6 +72,7 @@ export function negotiate(offer: Offer, needs: Needs): { readonly agreed: Agreed
     offer.actions &
     ((needs.addHeaders ? SMFIF.addHeaders : 0) |
       (needs.changeHeaders ? SMFIF.changeHeaders : 0) |
+      (needs.changeSender ? SMFIF.changeSender : 0) |
       (lists.length > 0 ? SMFIF.setSymList : 0));
   const protocol =
     offer.protocol &
@@ -87,6 +90,7 @@ export function negotiate(offer: Offer, needs: Needs): { readonly agreed: Agreed
     version,
     addHeaders: (actions & SMFIF.addHeaders) !== 0,
     changeHeaders: (actions & SMFIF.changeHeaders) !== 0,
+    changeSender: (actions & SMFIF.changeSender) !== 0,
     macroLists: (actions & SMFIF.setSymList) !== 0,
     skip: (protocol & SMFIP.skip) !== 0,
     leadingSpace: (protocol & SMFIP.headerLeadingSpace) !== 0,

@@ -60,6 +60,7 @@ function inState(state: OpenState): MilterProtocol {
       rejectedRecipients: false,
       addHeaders: true,
       changeHeaders: true,
+      changeSender: true,
       macros: {},
     },
     limits: DEFAULT_MILTER_LIMITS,

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { byteByByte, cutAt, cutBySizes, whole, type Cut } from '../../../test/feed.ts';
 import { EOD_VARIANTS } from '../../../test/vectors/eod-variants.ts';
-import { ContentReader, type ContentLimits } from './content.ts';
+import { ContentReader, MAX_HEADER_FIELDS, type ContentLimits } from './content.ts';
 
 const LIMITS: ContentLimits = {
   messageOctets: 1000,
@@ -150,6 +150,28 @@ describe('content', () => {
     ] as const) {
       for (const cut of [whole, byteByByte]) {
         assert.equal(readAll(sent, cut, { headerOctets }).end.headerTooLarge, tooLarge);
+      }
+    }
+  });
+
+  it('tells a header with too many fields: neither folds nor lines of the body are any', () => {
+    const header = (fields: number) => 'A: b\r\n c\r\n\td\r\n'.repeat(fields);
+    const text = 'A: b\r\n'.repeat(10);
+    for (const [sent, tooMany] of [
+      [`${header(MAX_HEADER_FIELDS)}\r\n${text}.\r\n`, false],
+      [`${header(MAX_HEADER_FIELDS)}.\r\n`, false],
+      [`${header(MAX_HEADER_FIELDS + 1)}\r\n${text}.\r\n`, true],
+      [`${header(MAX_HEADER_FIELDS + 1)}.\r\n`, true],
+      [`${header(MAX_HEADER_FIELDS)}no field\r\n\r\n.\r\n`, true],
+      [`${header(MAX_HEADER_FIELDS)}..\r\n\r\n.\r\n`, true],
+      [`${header(MAX_HEADER_FIELDS)}. fold\r\n\r\n.\r\n`, false],
+    ] as const) {
+      for (const cut of [whole, byteByByte]) {
+        const { tooManyFields, headerTooLarge } = readAll(sent, cut, {
+          messageOctets: 1e6,
+          headerOctets: 1e6,
+        }).end;
+        assert.deepEqual([tooManyFields, headerTooLarge], [tooMany, false]);
       }
     }
   });

@@ -72,12 +72,15 @@ export interface EndOfMessage {
   readonly tooLarge: boolean;
   /** The header is longer than `headerOctets`. */
   readonly headerTooLarge: boolean;
+  /** The header has more than `MAX_HEADER_FIELDS`. */
+  readonly tooManyFields: boolean;
   /** A line is longer than `textLineOctets`. */
   readonly lineTooLong: boolean;
 }
 
 export type Mechanism = 'PLAIN' | 'LOGIN';
-export type ProtocolViolation = 'early-talker' | 'pipelining' | 'bare-newline' | 'too-many-errors';
+export type ProtocolViolation =
+  'early-talker' | 'pipelining' | 'bare-newline' | 'too-many-errors' | 'foreign-protocol';
 
 /** A closed set; errors.ts has the meaning and the reply of each. */
 export type ProtocolError =

@@ -15,6 +15,7 @@ export interface LineLimits {
   readonly authLineOctets: number;
 }
 
+const QUIT = 'QUIT\r\n';
 const NOTHING = Buffer.alloc(0);
 const LF = 0x0a;
 const CR = 0x0d;
@@ -51,6 +52,13 @@ export class Input {
     else if (!this.#owned || this.#at > 0) this.#bytes = Buffer.from(this.#bytes.subarray(this.#at));
     this.#owned = true;
     this.#at = 0;
+  }
+
+  /** Nothing but QUIT is there, or as much of it as has come. */
+  get isQuit(): boolean {
+    return (
+      this.octets <= QUIT.length && QUIT.startsWith(this.#bytes.toString('latin1', this.#at).toUpperCase())
+    );
   }
 
   /** Hands the bytes to a reader that returns where it stopped. */

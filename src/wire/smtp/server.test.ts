@@ -70,6 +70,7 @@ describe('a session', () => {
         bareNewline: false,
         tooLarge: false,
         headerTooLarge: false,
+        tooManyFields: false,
         lineTooLong: false,
       },
       { kind: 'quit' },
@@ -250,7 +251,10 @@ describe('limits', () => {
     ]);
     const sizes = Array<string>(5).fill('MAIL FROM:<> SIZE=5000\r\n');
     assert.deepEqual(heard([HELLO, ...sizes], given), ['hello', ...sizes.map(() => 'size-exceeded')]);
-    assert.deepEqual(heard(['GET /\r\n'], { limits: { errors: 0 } }), ['foreign-protocol']);
+    assert.deepEqual(heard(['GET /\r\n'], { limits: { errors: 0 } }), [
+      '!foreign-protocol',
+      'foreign-protocol',
+    ]);
   });
 
   it('commands without a message taken', () => {
@@ -335,15 +339,47 @@ describe('out of turn', () => {
   });
 
   it('a command behind the message', () => {
-    const { events } = feed(server(), [HELLO, MAIL, RCPT, 'DATA\r\n', 'x\n\r\n.\r\nQUIT\r\n']);
+    const { events } = feed(server(), [HELLO, MAIL, RCPT, 'DATA\r\n', 'x\n\r\n.\r\nNOOP\r\n']);
     assert.deepEqual(events.map(say).slice(4), [
       '"x\\n\\r\\n"',
       '!bare-newline',
       '!pipelining',
       'end-of-message',
-      'quit',
+      'noop',
     ]);
   });
+
+  const behind: [sent: readonly string[], forgiven: boolean][] = [
+    [['QUIT\r\n'], true],
+    [['quit\r\n'], true],
+    [['Q', 'UI', 'T\r', '\n'], true],
+    [['QUIT\r\nM'], false],
+    [['QUIT\r\n', 'MAIL FROM:<>\r\n'], false],
+    [['QUIT \r\n'], false],
+    [['QUIX'], false],
+  ];
+  for (const [sent, forgiven] of behind) {
+    it(`${JSON.stringify(sent)} behind the message: ${forgiven ? 'forgiven' : 'not'}`, () => {
+      const p = server();
+      const { events } = feed(p, [HELLO, MAIL, RCPT, 'DATA\r\n']);
+      assert.equal(say(events.at(-1)!), 'data');
+      const [first = '', ...rest] = sent;
+      p.receive(Buffer.from(`x\r\n.\r\n${first}`));
+      const told: ServerEvent[] = [];
+      const take = () => {
+        for (let event = p.next(); event !== undefined; event = p.next()) told.push(event);
+      };
+      take();
+      for (const bytes of rest) {
+        p.receive(Buffer.from(bytes));
+        take();
+      }
+      assert.equal(told.map(say).includes('!pipelining'), !forgiven);
+      p.reply(reply(250, '2.0.0', 'x'));
+      take();
+      if (forgiven) assert.equal(say(told.at(-1)!), 'quit');
+    });
+  }
 
   it('no violation for those who are granted it', () => {
     const { events } = feed(server({ allowPipelining: true }), [

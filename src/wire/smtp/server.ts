@@ -235,6 +235,8 @@ export class ServerProtocol {
   #noteEarlyInput(): void {
     if (this.#due === undefined || this.#input.octets === 0) return;
     if (this.#due === 'greeting') this.#violate('early-talker');
+    // Nothing can be smuggled in by who only leaves, and the message is judged for what it is.
+    else if (this.#due === 'end-of-message' && this.#input.isQuit) return;
     // Even a client that may pipeline must wait here: 354 may not come (RFC 2920 3.1), and TLS begins after 220 (RFC 3207 4).
     else if (this.#options.allowPipelining !== true || this.#due === 'DATA' || this.#due === 'STARTTLS') {
       this.#violate('pipelining');
@@ -273,6 +275,7 @@ export class ServerProtocol {
       told = 'too-many-errors';
       this.#violate('too-many-errors');
     }
+    if (error === 'foreign-protocol') this.#violate(error);
     const answer = PROTOCOL_ERRORS[told].reply;
     const event: ServerEvent =
       verb === undefined

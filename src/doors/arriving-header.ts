@@ -3,8 +3,8 @@
  * judgement: what is longer than the limit is not waited for, and everything is read anew when the message is whole.
  * Octets may come one by one: each is looked at once.
  */
-import { fields, headerEnd, type Header } from '../../mail/header.ts';
-import type { IncomingContent } from './world.ts';
+import { fields, headerEnd, type Header } from '../mail/header.ts';
+import type { IncomingContent } from './session.ts';
 
 // Most headers have 4 to 10 KiB, and signatures stand at their top.
 export const MAX_PEEKED_OCTETS = 32_768;

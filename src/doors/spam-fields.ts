@@ -2,14 +2,21 @@
  * The tags of mail that is delivered all the same (M9), in SpamAssassin's form, so that the Sieve rules that are there already work:
  * `header :contains "X-Spam-Flag" "YES"`, Pigeonhole's spamtest over the score in X-Spam-Status.
  */
-import type { SpamScore } from '../../core/finding.ts';
+import type { SpamScore } from '../core/finding.ts';
 
 const MAX_TESTS = 50;
 // RFC 5322 2.1.1.
 const LINE_OCTETS = 78;
 
 /** Fields of ours that mail from outside may not bring: a rule behind us would believe them. Lower-case. */
-export const SPAM_FIELDS: ReadonlySet<string> = new Set(['x-spam-flag', 'x-spam-status', 'x-spam-level']);
+export const SPAM_FIELDS: ReadonlySet<string> = new Set([
+  'x-spam-flag',
+  'x-spam-status',
+  'x-spam-level',
+  'x-spam-score',
+  'x-spam-bar',
+  'x-spam-report',
+]);
 
 /** Empty where nobody has scored the content. */
 export function spamFields(spam: SpamScore | undefined): string {

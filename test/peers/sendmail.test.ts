@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { startDns } from '../dns.ts';
+import { freePort } from '../freeport.ts';
+import { startGate, type Gate } from '../gate.ts';
+import { connectSmtp, sendMail } from '../smtp.ts';
+import { tempDir } from '../tempdir.ts';
+import { guideLines } from './guide.ts';
+import { startSendmail, type Sendmail } from './sendmail.ts';
+
+const MAIL = {
+  from: 'a@example.net',
+  to: 'user@example.org',
+  message: 'From: a@example.net\r\nSubject: hello\r\n\r\nHello\r\n',
+};
+
+interface Place {
+  readonly sendmail: Sendmail;
+  readonly gate: Gate;
+  /** The gate at the same place again. */
+  restart(): Promise<Gate>;
+  send(mail?: Partial<typeof MAIL & { helo: string }>, localAddress?: string): ReturnType<typeof sendMail>;
+}
+
+/** `failure`: what F= says in place of the guide's T. */
+async function place(
+  t: TestContext,
+  tables: string,
+  { failure = 'T', unix = false } = {},
+): Promise<Place | undefined> {
+  const dir = await tempDir(t);
+  const port = await freePort();
+  const socket = join(dir, 'milter.sock');
+  const [address, at] = unix
+    ? [`"unix:${socket}"\ngroup = "nogroup"`, `local:${socket}`]
+    : [`"127.0.0.1:${port}"`, `inet:${port}@127.0.0.1`];
+  const dns = await startDns(t);
+  const start = async () => {
+    const gate = await startGate(t, {
+      dir,
+      backend: `maildir:${join(dir, 'unused')}`,
+      dns,
+      tables: `[[listen]]\ndoor = "milter"\naddress = ${address}\n${tables}`,
+    });
+    await gate.process.line(/"msg":"listening".*"door":"milter"/);
+    return gate;
+  };
+  const gate = await start();
+  const lines = (await guideLines('sendmail', 'INPUT_MAIL_FILTER'))
+    .replace('inet:10035@127.0.0.1', at)
+    .replace(' F=T,', failure === '' ? '' : ` F=${failure},`);
+  const sendmail = await startSendmail(t, lines);
+  if (sendmail === undefined) return undefined;
+  return {
+    sendmail,
+    gate,
+    restart: start,
+    send: async (mail, localAddress = '127.0.0.1') =>
+      sendMail(await connectSmtp({ port: sendmail.port, localAddress }, t), { ...MAIL, ...mail }),
+  };
+}
+
+const STAGES = `[[block]]
+client = "127.31.7.7"
+[[block]]
+sender = "50%off@example.net"
+[[block]]
+recipient = "closed@example.org"
+[checks.client-list]
+refuse_at = "earliest"
+[checks.helo]
+refuse_at = "earliest"
+[checks.sender-domain]
+refuse_at = "earliest"
+[checks.header-form]
+on_fail = "refuse"
+`;
+const DATED = `Date: ${new Date().toUTCString().replace('GMT', '+0000')}\r\n${MAIL.message}`;
+
+describe('Sendmail with INPUT_MAIL_FILTER', () => {
+  it('refuses at each stage with our code and words, and passes the rest', async (t) => {
+    const at = await place(t, STAGES);
+    if (at === undefined) return;
+    for (const [i, { mail, step, line }] of (
+      [
+        // Sendmail tells of HELO at MAIL, and puts the address in question before our words.
+        {
+          mail: { helo: 'mx.example.org' },
+          step: 'mail',
+          line: /^550 5\.7\.1 Refused: HELO mx\.example\.org /,
+        },
+        {
+          mail: { from: 'a@nowhere.invalid' },
+          step: 'mail',
+          line: /^550 5\.1\.8 <a@nowhere\.invalid>\.\.\. Refused: sender domain nowhere\.invalid does not exist /,
+        },
+        {
+          mail: { from: '50%off@example.net' },
+          step: 'rcpt',
+          line: /^550 5\.7\.1 <user@example\.org>\.\.\. Refused: sender <50%off@example\.net> is on our block list \(envelope-list\)\. .* id \w{8}$/,
+        },
+        {
+          mail: { to: 'closed@example.org' },
+          step: 'rcpt',
+          line: /^550 5\.7\.1 <closed@example\.org>\.\.\. Refused: closed@example\.org takes no mail from you /,
+        },
+        {
+          mail: {},
+          step: 'message',
+          line: /^550 5\.6\.0 Refused: the header has no Date field \(header-form\)\. /,
+        },
+        { mail: { message: DATED }, step: 'message', line: /^250 2\.0\.0 .* Message accepted/ },
+      ] as const
+    ).entries()) {
+      const heard = await at.send(mail, `127.31.8.${i}`);
+      assert.match(heard.heard.lines.join(), line);
+      assert.equal(heard.step, step);
+    }
+    // What is refused at the connection itself Sendmail puts into words of its own.
+    const connection = await at.send({}, '127.31.7.7');
+    assert.deepEqual([connection.step, connection.heard.code], ['banner', 554]);
+    assert.equal((await at.sendmail.messages()).length, 1);
+    assert.deepEqual(await at.sendmail.queued(), []);
+  });
+
+  it('greylists, and bounces at DATA', async (t) => {
+    const at = await place(t, '[checks.greylist]\nmode = "classic"\n');
+    if (at === undefined) return;
+    const first = await at.send();
+    assert.equal(first.step, 'rcpt');
+    assert.match(first.heard.lines.join(), /^450 4\.7\.1 <user@example\.org>\.\.\. Not now: /);
+    const bounce = await at.send({ from: '' });
+    assert.equal(bounce.step, 'data');
+    assert.match(bounce.heard.lines.join(), /^450 4\.7\.1 Not now: /);
+  });
+
+  it('adds our header fields and takes forged ones out', async (t) => {
+    const at = await place(t, '');
+    if (at === undefined) return;
+    const forged = [
+      'Authentication-Results: mx.example.org; spf=pass',
+      'X-Postern: id=FORGED11',
+      'Authentication-Results: other.example.net; spf=pass',
+      'X-Postern: id=FORGED22;\r\n\tsuspicion=0',
+    ];
+    const { heard } = await at.send({ message: `${forged.join('\r\n')}\r\n${DATED}` });
+    assert.equal(heard.code, 250, heard.lines.join());
+    const [message = '', ...others] = await at.sendmail.messages();
+    assert.equal(others.length, 0);
+    assert.match(
+      message,
+      /^Return-Path: .*\nAuthentication-Results: mx\.example\.org;\n(?:\t.*\n)+X-Postern: id=\w{8}; suspicion=.*\n(?:\t.*\n)*Received: /,
+    );
+    assert.equal(message.match(/^X-Postern:/gm)?.length, 1);
+    assert.ok(!message.includes('FORGED'));
+    assert.deepEqual(message.match(/^Authentication-Results: (\S+);/gm), [
+      'Authentication-Results: mx.example.org;',
+      'Authentication-Results: other.example.net;',
+    ]);
+    assert.ok(message.endsWith('\nSubject: hello\n\nHello\n'), message);
+  });
+
+  it('speaks through a Unix socket', async (t) => {
+    // By its group: this Sendmail is no root when it opens it.
+    const at = await place(t, '', { unix: true });
+    if (at === undefined) return;
+    const { heard } = await at.send();
+    assert.equal(heard.code, 250, heard.lines.join());
+    assert.match((await at.sendmail.messages()).join(), /^X-Postern: /m);
+  });
+
+  it('takes message after message on one connection, each with its own verdict', async (t) => {
+    const at = await place(t, STAGES);
+    if (at === undefined) return;
+    const peer = await connectSmtp({ port: at.sendmail.port }, t);
+    await peer.reply();
+    await peer.say('EHLO client.example.net');
+    const codes: number[][] = [];
+    for (const { from, to, end } of [
+      { from: 'a@example.net', to: 'user@example.org', end: 'message' },
+      { from: 'a@example.net', to: 'closed@example.org', end: 'RSET' },
+      { from: '50%off@example.net', to: 'user@example.org', end: 'RSET' },
+      { from: 'b@example.net', to: 'user@example.org', end: 'RSET' },
+      { from: 'b@example.net', to: 'other@example.org', end: 'message' },
+    ]) {
+      const said = [await peer.say(`MAIL FROM:<${from}>`), await peer.say(`RCPT TO:<${to}>`)];
+      if (end === 'RSET') said.push(await peer.say('RSET'));
+      else said.push(await peer.say('DATA'), await peer.say(`${DATED}.`));
+      codes.push(said.map(({ code }) => code));
+    }
+    assert.deepEqual(codes, [
+      [250, 250, 354, 250],
+      [250, 550, 250],
+      [250, 550, 250],
+      [250, 250, 250],
+      [250, 250, 354, 250],
+    ]);
+    const ids = (await at.sendmail.messages()).map((message) => /^X-Postern: id=(\w+)/m.exec(message)?.[1]);
+    assert.equal(new Set(ids).size, 2, ids.join());
+  });
+
+  describe('with the gate gone', () => {
+    for (const { failure, step, code, delivered } of [
+      { failure: 'T', step: 'mail', code: 451, delivered: 0 },
+      { failure: '4', step: 'banner', code: 421, delivered: 0 },
+      { failure: 'R', step: 'banner', code: 554, delivered: 0 },
+      { failure: '', step: 'message', code: 250, delivered: 1 },
+    ]) {
+      it(failure === '' ? 'passes without F=' : `does what F=${failure} says`, async (t) => {
+        const at = await place(t, '', { failure });
+        if (at === undefined) return;
+        await at.gate.kill();
+        const gone = await at.send();
+        assert.deepEqual([gone.step, gone.heard.code], [step, code], gone.heard.lines.join());
+        await at.restart();
+        const back = await at.send({ from: 'b@example.net' });
+        assert.deepEqual([back.step, back.heard.code], ['message', 250], back.heard.lines.join());
+        const messages = await at.sendmail.messages();
+        assert.equal(messages.length, delivered + 1);
+        assert.equal(messages.filter((message) => /^X-Postern: /m.test(message)).length, 1);
+        assert.deepEqual(await at.sendmail.queued(), []);
+      });
+    }
+
+    it('in the middle of a message: it is deferred, and the next attempt is delivered', async (t) => {
+      const at = await place(t, '');
+      if (at === undefined) return;
+      const peer = await connectSmtp({ port: at.sendmail.port }, t);
+      await peer.reply();
+      for (const line of [
+        'EHLO client.example.net',
+        'MAIL FROM:<a@example.net>',
+        'RCPT TO:<user@example.org>',
+        'DATA',
+      ])
+        await peer.say(line);
+      await at.gate.kill();
+      const heard = await peer.say(`${DATED}.`);
+      assert.equal(Math.floor(heard.code / 100), 4, heard.lines.join());
+      assert.deepEqual([await at.sendmail.messages(), await at.sendmail.queued()], [[], []]);
+      await at.restart();
+      assert.equal((await at.send()).heard.code, 250);
+      assert.equal((await at.sendmail.messages()).length, 1);
+    });
+  });
+});
