@@ -16,7 +16,9 @@ import { findProgram } from '../test/peers/peer.ts';
 import { tempDir } from '../test/tempdir.ts';
 import type { Cleanup } from '../test/program.ts';
 import { cpuSeconds, load, median, openFiles, rssOctets } from './measure.ts';
+import { doorRows, doorTable, type DoorRow } from './doors.ts';
 import { ladderRows, type LadderRow } from './ladder.ts';
+import { messageRows, type MessageRow } from './messages.ts';
 import { SERVERS, startServer, type Places, type Server, type ServerName } from './servers.ts';
 
 const GOAL_RATIO = 0.8;
@@ -115,9 +117,20 @@ async function bench(): Promise<number> {
   });
   if (ladder === undefined) progress('nsd, rbldnsd, unbound or smtp-sink is not installed: no ladder');
 
-  print(rows, idle, ladder ?? []);
+  const messages = await messageRows(cleanup, smtpload, places, { rounds, scale, progress });
+
+  const doors = await doorRows(cleanup, smtpload, places, {
+    rounds: options.short ? 2 : 5,
+    sessions: options.short ? 120 : 380,
+    progress,
+  });
+
+  print(rows, idle, ladder ?? [], messages ?? [], doors ?? []);
   if (options.json !== undefined)
-    writeFileSync(options.json, `${JSON.stringify({ machine: machine(), rows, idle, ladder }, null, 2)}\n`);
+    writeFileSync(
+      options.json,
+      `${JSON.stringify({ machine: machine(), rows, idle, ladder, messages, doors }, null, 2)}\n`,
+    );
   const missed = goals(rows, idle, ladder ?? []);
   for (const goal of missed) process.stdout.write(`Goal missed: ${goal}\n`);
   return options.strict && missed.length > 0 ? 1 : 0;
@@ -241,7 +254,13 @@ function goals(
   return missed;
 }
 
-function print(rows: readonly Row[], idle: readonly IdleRow[], ladder: readonly LadderRow[]): void {
+function print(
+  rows: readonly Row[],
+  idle: readonly IdleRow[],
+  ladder: readonly LadderRow[],
+  messages: readonly MessageRow[],
+  doors: readonly DoorRow[],
+): void {
   const mib = (octets: number) => (octets / 1_048_576).toFixed(0);
   const lines = [
     `Measured on ${machine()}.`,
@@ -266,6 +285,15 @@ function print(rows: readonly Row[], idle: readonly IdleRow[], ladder: readonly 
       (row) =>
         `| ${row.workload} | ${row.perSecond.toFixed(0)} | ${row.gateCpuPerThousand.toFixed(2)} | ${row.cpuPerThousand.toFixed(2)} | ${row.goal} |`,
     ),
+    '',
+    '| signed message | checks of the message | messages/s | CPU s per 1,000, gate | p99 ms |',
+    '|---|---|---:|---:|---:|',
+    ...messages.map(
+      (row) =>
+        `| ${row.workload} | ${row.checks} | ${row.perSecond.toFixed(0)} | ${row.cpuPerThousand.toFixed(2)} | ${row.p99Ms.toFixed(0)} |`,
+    ),
+    '',
+    ...doorTable(doors),
     '',
   ];
   process.stdout.write(`${lines.join('\n')}\n`);

@@ -30,13 +30,14 @@ $TTL 3600
 @ NS ns.example.net.
 `;
 
-function forwardZone(): string {
+function forwardZone(more: readonly string[]): string {
   const hosts = Array.from({ length: CLIENTS }, (_, i) => `mx${i} A ${address(i)}`);
   return `${HEAD('example.net')}ns A 192.0.2.53
 @ MX 10 mx
 mx A 20.0.2.25
 @ TXT "v=spf1 ip4:127.16.0.0/12 -all"
 ${hosts.join('\n')}
+${more.join('\n')}
 `;
 }
 
@@ -59,7 +60,16 @@ $NS 3600 ns.bl.example
 127.31.0.0/16
 `;
 
-export async function startDnsServers(cleanup: Cleanup, parent: string): Promise<DnsServers | undefined> {
+/**
+ * `more`: further lines of the zone of example.net. `at53`: an address where unbound answers at the port of DNS as well, for
+ * programs that cannot be told of another; only root may.
+ */
+export async function startDnsServers(
+  cleanup: Cleanup,
+  parent: string,
+  more: readonly string[] = [],
+  at53?: string,
+): Promise<DnsServers | undefined> {
   const [nsd, rbldnsd, unbound] = ['nsd', 'rbldnsd', 'unbound'].map(findProgram);
   if (nsd === undefined || rbldnsd === undefined || unbound === undefined) return undefined;
   const dir = join(parent, 'dns');
@@ -67,7 +77,7 @@ export async function startDnsServers(cleanup: Cleanup, parent: string): Promise
   const [names, lists, port] = [await freePort(), await freePort(), await freePort()];
   const isRoot = process.getuid?.() === 0;
 
-  await writeFile(join(dir, 'forward'), forwardZone());
+  await writeFile(join(dir, 'forward'), forwardZone(more));
   await writeFile(join(dir, 'reverse'), reverseZone());
   await writeFile(
     join(dir, 'nsd.conf'),
@@ -96,7 +106,7 @@ zone:
   await writeFile(
     join(dir, 'unbound.conf'),
     `server:
-  interface: 127.0.0.1@${port}
+  interface: 127.0.0.1@${port}${at53 === undefined ? '' : `\n  interface: ${at53}@53`}
   username: ""
   chroot: ""
   directory: "${dir}"

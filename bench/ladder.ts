@@ -9,7 +9,7 @@ import { startGate } from '../test/gate.ts';
 import type { Cleanup } from '../test/program.ts';
 import { CLIENTS, HONEST_FIRST, LISTED_FIRST, startDnsServers, type DnsServers } from './dns-servers.ts';
 import { cpuSeconds, load, median, treeOf } from './measure.ts';
-import { ROOMY, startServer, type Places } from './servers.ts';
+import { CALM, ROOMY, startServer, type Places } from './servers.ts';
 
 interface LadderWorkload {
   readonly name: string;
@@ -73,7 +73,7 @@ export async function ladderRows(
       backend: `smtp://127.0.0.1:${sink?.port ?? 9}`,
       dns: `127.0.0.1:${dns.port}`,
       limits: ROOMY,
-      tables: tables(workload),
+      tables: CALM + tables(workload),
     });
     const pids = () => everyPid(gate.pid, sink?.pid, dns);
     const perSecond: number[] = [];

@@ -9,10 +9,35 @@ const TICKS_PER_SECOND = 100;
 
 /** User and system time of all threads. */
 export function cpuSeconds(pid: number): number {
+  const [user = NaN, system = NaN] = ticks(pid);
+  return (user + system) / TICKS_PER_SECOND;
+}
+
+/** Of the process, its children and theirs, those that have ended among them: Postfix's daemons come and go. */
+export function familyCpuSeconds(pid: number): number {
+  for (let tries = 0; ; tries++) {
+    try {
+      return (
+        treeOf(pid)
+          .flatMap(ticks)
+          .reduce((sum, n) => sum + n, 0) / TICKS_PER_SECOND
+      );
+    } catch (error) {
+      // One of them ended meanwhile, and is its parent's now.
+      if (tries === 20) throw error;
+    }
+  }
+}
+
+/** User and system time of the process, and of its children that have ended and been waited for. */
+function ticks(pid: number): readonly number[] {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The second field is the name in parentheses and may hold anything; utime and stime are fields 14 and 15.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  // The second field is the name in parentheses and may hold anything; utime, stime, cutime, cstime are fields 14 to 17.
+  return stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 15)
+    .map(Number);
 }
 
 /** The process and its children, and theirs. */

@@ -243,6 +243,7 @@ function triplet(i: number, over: Partial<GreylistAttempt> = {}): GreylistAttemp
     keptMs: 36 * DAY,
     clientPasses: 0,
     seedOnly: false,
+    sessionSinceMs: Infinity,
     ...over,
   };
 }
