@@ -18,6 +18,7 @@ import { startPostfix, type PostfixSettings } from '../test/peers/postfix.ts';
 import { startProgram, type Cleanup } from '../test/program.ts';
 import { CLIENTS, HONEST_FIRST, startDnsServers } from './dns-servers.ts';
 import { familyCpuSeconds, load, median } from './measure.ts';
+import { everyCheck } from './ladder.ts';
 import { CALM, ROOMY, type Places } from './servers.ts';
 
 const FILTERS = ['milter', 'milter, envelope only', 'policy service', 'postgrey, policyd-spf'] as const;
@@ -331,19 +332,8 @@ async function startPostgrey(cleanup: Cleanup, home: string, defers: boolean) {
   return { port, pid: program.pid, process: program, stop: () => program.stop() };
 }
 
-// All checks by their defaults, and two lists; each is enough to refuse.
 function gateTables(name: FilterName, defers: boolean): string {
   const off = name === 'milter, envelope only' ? LADDER.filter(({ stage }) => stage === 'endOfMessage') : [];
-  return `${CALM}${off.map((check) => `[checks.${check.name}]\non_fail = "off"\n`).join('')}
-[checks.greylist]
-mode = "${defers ? 'classic' : 'seed-only'}"
-[[checks.dnsbl.zones]]
-zone = "bl.example"
-weight = 20
-codes = ["127.0.0.2-11"]
-[[checks.dnsbl.zones]]
-zone = "second.example"
-weight = 20
-codes = ["127.0.0.2-11"]
-`;
+  const tables = off.map((check) => `[checks.${check.name}]\non_fail = "off"\n`);
+  return CALM + tables.join('') + everyCheck(defers ? 'classic' : 'seed-only');
 }

@@ -73,7 +73,7 @@ export async function ladderRows(
       backend: `smtp://127.0.0.1:${sink?.port ?? 9}`,
       dns: `127.0.0.1:${dns.port}`,
       limits: ROOMY,
-      tables: CALM + tables(workload),
+      tables: CALM + everyCheck(workload.greylist),
     });
     const pids = () => everyPid(gate.pid, sink?.pid, dns);
     const perSecond: number[] = [];
@@ -119,7 +119,7 @@ const everyPid = (gate: number, sink: number | undefined, dns: DnsServers): read
   [gate, ...(sink === undefined ? [] : [sink]), ...dns.pids].flatMap(treeOf);
 
 // All checks by their defaults, and two lists; each is enough to refuse.
-function tables({ greylist }: LadderWorkload): string {
+export function everyCheck(greylist: 'classic' | 'seed-only'): string {
   return `[checks.greylist]
 mode = "${greylist}"
 [[checks.dnsbl.zones]]

@@ -80,7 +80,12 @@ async function bindPath(server: Server, at: SocketPath): Promise<void> {
   } finally {
     process.umask(before);
   }
-  letIn(at);
+  try {
+    letIn(at);
+  } catch (error) {
+    server.close();
+    throw error;
+  }
 }
 
 /** Says who may connect from now on. */

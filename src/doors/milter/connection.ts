@@ -16,6 +16,7 @@ import type { RecipientVerdict, Session } from '../../engine/session.ts';
 import { formatMailbox } from '../../mail/mailbox.ts';
 import type { Reply } from '../../mail/reply.ts';
 import { readRecipient, readSender } from '../../wire/milter/envelope.ts';
+import { DEFAULT_LIMITS } from '../../wire/smtp/limits.ts';
 import type { Connect, MilterEvent, MilterReply } from '../../wire/milter/events.ts';
 import { MilterProtocol } from '../../wire/milter/filter.ts';
 import { DEFAULT_MILTER_LIMITS } from '../../wire/milter/limits.ts';
@@ -243,7 +244,7 @@ export class MilterConnection implements RecipientsPort {
 
   #mail(event: MilterEvent & { kind: 'mail' }, session: Session): void | Promise<void> {
     this.#endTransaction();
-    const sender = readSender(event);
+    const sender = readSender(event, DEFAULT_LIMITS);
     if (sender === undefined) {
       this.#say({ kind: 'reply', reply: replies.addressNotRead() });
       return undefined;
@@ -270,7 +271,7 @@ export class MilterConnection implements RecipientsPort {
       this.#say({ kind: 'reply', reply: this.#refusedAtData });
       return undefined;
     }
-    const recipient = readRecipient(event);
+    const recipient = readRecipient(event, DEFAULT_LIMITS);
     if (recipient === undefined) {
       this.#say({ kind: 'reply', reply: replies.addressNotRead() });
       return undefined;

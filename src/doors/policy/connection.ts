@@ -5,6 +5,9 @@ import { PolicyProtocol } from '../../wire/policy/service.ts';
 import type { Visits } from './visits.ts';
 import type { PolicyWorld } from './world.ts';
 
+// An MTA that never reads must not make us hoard answers for it.
+const MAX_UNREAD_OCTETS = 65_536;
+
 /** One connection of an MTA: bytes become requests, requests are answered in their turn. Trouble of ours is an end without an answer. */
 export class PolicyConnection {
   readonly #world: PolicyWorld;
@@ -71,6 +74,10 @@ export class PolicyConnection {
       const action = await this.#visits.answer(request);
       if (this.#socket.destroyed) return;
       this.#socket.write(this.#protocol.answer(action));
+      if (this.#socket.writableLength > MAX_UNREAD_OCTETS) {
+        this.cut();
+        return;
+      }
     } catch (error) {
       // SMTPD_POLICY_README: in case of trouble no answer; the MTA tries again, and defers.
       this.#world.trouble('a policy request failed', error);

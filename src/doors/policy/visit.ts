@@ -9,6 +9,7 @@ import type { Verdict } from '../../core/verdict.ts';
 import type { Session } from '../../engine/session.ts';
 import type { PolicyAction } from '../../wire/policy/action.ts';
 import { readAddress } from '../../wire/policy/address.ts';
+import { DEFAULT_LIMITS } from '../../wire/smtp/limits.ts';
 import type { PolicyRequest } from '../../wire/policy/request.ts';
 import { openSession, record } from '../session.ts';
 import type { PolicySettings, PolicyWorld } from './world.ts';
@@ -62,6 +63,11 @@ export class Visit {
     );
   }
 
+  /** Whether a recipient was let in: then its message may be long on its way. */
+  get isExpected(): boolean {
+    return this.#letIn;
+  }
+
   answer(request: PolicyRequest): Promise<PolicyAction> {
     this.usedMs = this.#world.nowMs();
     const answered = this.#last.then(() => this.#judge(request));
@@ -102,7 +108,8 @@ export class Visit {
     const session = this.#session;
     const { state } = request;
     if (!this.#began) {
-      const sender = request.sender === '' ? null : readAddress(request.sender);
+      const sender =
+        request.sender === '' ? null : readAddress(request.sender, DEFAULT_LIMITS.localPartOctets);
       if (sender === undefined) return NOT_READ;
       this.#began = true;
       const parameters = request.sizeOctets > 0 ? { sizeOctets: request.sizeOctets } : {};
@@ -135,7 +142,7 @@ export class Visit {
   async #recipient({ recipient }: PolicyRequest): Promise<PolicyAction> {
     const session = this.#session;
     this.#asked = true;
-    const forwardPath = readAddress(recipient);
+    const forwardPath = readAddress(recipient, DEFAULT_LIMITS.localPartOctets);
     if (forwardPath === undefined) return NOT_READ;
     const { site } = this.#settings.policy;
     const mailbox = recipientOf(forwardPath, site, session.transactionFacts.startedAtMs);

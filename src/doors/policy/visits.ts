@@ -5,6 +5,8 @@ import type { PolicyWorld } from './world.ts';
 
 // Exim has a connection for each request, and a client may be silent for minutes between two commands (RFC 5321 4.5.3.2).
 const IDLE_MS = 300_000;
+// Between a recipient and the end of the message lies the message, however slow its line is.
+const EXPECTED_MS = 7_200_000;
 export const MAX_VISITS = 10_000;
 
 /** All messages that are being asked about, by their `instance`: not by connection, for an MTA may have one for each request. */
@@ -28,6 +30,8 @@ export class Visits {
     // Local mail, and questions that are not about mail.
     if (clientAddress === undefined || !ABOUT_MAIL.has(request.state)) return { kind: 'dunno' };
     const known = this.#open.get(request.instance);
+    // The MTA took its recipients without asking, by a list of its own, and that stands.
+    if (known === undefined && request.instance !== '' && LATE.has(request.state)) return { kind: 'dunno' };
     const visit = known ?? new Visit(this.#world, this.#world.settings(), { ...request, clientAddress });
     // Without an instance nothing belongs together: each request is a message of its own.
     if (request.instance === '') {
@@ -51,8 +55,7 @@ export class Visits {
   /** Those that nobody has asked about for long are over: nothing says so. */
   forgetIdle(nowMs: number): void {
     for (const [instance, visit] of this.#open) {
-      if (nowMs - visit.usedMs < IDLE_MS) return;
-      this.end(instance);
+      if (nowMs - visit.usedMs >= (visit.isExpected ? EXPECTED_MS : IDLE_MS)) this.end(instance);
     }
   }
 
@@ -65,6 +68,8 @@ export class Visits {
     if (oldest !== undefined) this.end(oldest);
   }
 }
+
+const LATE: ReadonlySet<PolicyRequest['state']> = new Set(['DATA', 'END-OF-MESSAGE']);
 
 const ABOUT_MAIL: ReadonlySet<PolicyRequest['state']> = new Set([
   'CONNECT',
