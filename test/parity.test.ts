@@ -54,6 +54,14 @@ const LET_IN: Told = { at: 'let in', reply: '', outcome: 'accepted' };
 const UNSEEN = { ...LET_IN, by: undefined, why: 'a policy service is not shown the message' } as const;
 const LATER = 'a policy service has no greeting to refuse in, and keeps the code that the finding has';
 
+const OF_HOST_NAME = {
+  at: 'rcpt',
+  reply: `550 5.7.1 Refused: sender <root@mx.example.org> is on our block list (envelope-list). ${CONTACT}`,
+  outcome: 'refused',
+  by: 'envelope-list:sender',
+  why: 'the MTA took it, and puts its own domain there',
+} as const;
+
 const blocked = (entry: Partial<ListEntry>): readonly ListEntry[] => [
   { kind: 'block', source: 'postern.toml:1', ...entry },
 ];
@@ -228,6 +236,36 @@ const CASES: readonly Case[] = [
       outcome: 'refused',
       by: 'envelope-list:sender',
     },
+  },
+  {
+    name: 'a sender with a local part longer than 64 octets',
+    from: `${'x'.repeat(65)}@example.net`,
+    checks: [[spf, { on_fail: 'refuse' }]],
+    zone: { ...ZONE, 'example.net TXT': 'v=spf1 ip4:203.0.113.1 -all' },
+    told: {
+      at: 'rcpt',
+      reply: `550 5.7.23 Refused: 192.0.2.7 is not permitted by the SPF record of example.net (spf). ${CONTACT}`,
+      outcome: 'refused',
+      by: 'spf:fail',
+    },
+  },
+  {
+    name: 'a recipient with a local part longer than 64 octets',
+    to: [`${'x'.repeat(65)}@example.org`],
+    told: LET_IN,
+  },
+  {
+    name: 'a sender without a domain',
+    from: 'root',
+    checks: [[envelopeList]],
+    entries: blocked({ sender: 'root@mx.example.org' }),
+    told: {
+      at: 'mail',
+      reply: '',
+      outcome: 'abandoned',
+    },
+    milter: { ...OF_HOST_NAME },
+    policy: { ...OF_HOST_NAME },
   },
   {
     name: 'a bounce to a forged tag',

@@ -2,6 +2,7 @@
  * A door that serves MTAs, not the world: its listeners on TCP or Unix sockets, its connections with one limit for all of them, and
  * their end. Who may connect is for the address, or the socket's group and mode, to say.
  */
+import { lstatSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { isSamePlace, letIn, listen, type Endpoint, type Listener } from './listener.ts';
 
@@ -28,7 +29,7 @@ export class Service {
   readonly #world: ServiceWorld;
   readonly #serve: (socket: Socket, onEnd: () => void) => ServedConnection;
   readonly #connections = new Set<ServedConnection>();
-  #listeners: readonly { readonly at: Endpoint; readonly listener: Listener }[] = [];
+  #listeners: readonly Bound[] = [];
   readonly #timer: NodeJS.Timeout;
   #stopping = false;
   #isFull = false;
@@ -53,8 +54,8 @@ export class Service {
 
   /** Brings the listeners in line with the configuration: new ones first, so that a bad address leaves the old in force. */
   async listenOn(wanted: readonly Endpoint[]): Promise<readonly Listener['address'][]> {
-    const before = this.#listeners;
-    const after: { at: Endpoint; listener: Listener }[] = [];
+    const before = await this.#withoutLost();
+    const after: Bound[] = [];
     try {
       for (const at of wanted) {
         const known = before.find(
@@ -81,6 +82,22 @@ export class Service {
     for (const connection of [...this.#connections]) connection.cut();
     await this.#emptyWithin(LAST_WORDS_MS);
     clearInterval(this.#timer);
+  }
+
+  /**
+   * A socket whose file somebody took away is bound anew, and before all else: its listener would take the file of its successor with it
+   * (libuv's uv__pipe_close), and nobody can reach it any more.
+   */
+  async #withoutLost(): Promise<readonly Bound[]> {
+    const kept: Bound[] = [];
+    for (const bound of this.#listeners) {
+      const { at, listener } = bound;
+      const isLost = 'path' in at && lstatSync(at.path, { throwIfNoEntry: false }) === undefined;
+      if (isLost) await listener.close();
+      else kept.push(bound);
+    }
+    this.#listeners = kept;
+    return kept;
   }
 
   #listen(at: Endpoint): Promise<Listener> {
@@ -125,5 +142,10 @@ export class Service {
   }
 }
 
-const isIn = (all: readonly { readonly listener: Listener }[], listener: Listener): boolean =>
+interface Bound {
+  readonly at: Endpoint;
+  readonly listener: Listener;
+}
+
+const isIn = (all: readonly Bound[], listener: Listener): boolean =>
   all.some((one) => one.listener === listener);

@@ -3,8 +3,11 @@ import type { Decision } from '../core/decision.ts';
 import type { MessageContent } from '../core/delivery.ts';
 import type { Policy } from '../core/policy.ts';
 import type { DnsPort, Ports, RecipientsPort } from '../core/ports.ts';
-import { clientNetwork } from '../core/site.ts';
+import { replies } from '../core/replies.ts';
+import { clientNetwork, type Site } from '../core/site.ts';
 import { Session, type Opening } from '../engine/session.ts';
+import type { Mailbox, ReversePath } from '../mail/mailbox.ts';
+import { plainText } from '../wire/client-text.ts';
 
 /** What judges; a session keeps the one that it began with, a reload makes another (O13). */
 export interface JudgeSettings {
@@ -55,6 +58,56 @@ export function openSession(
 function dnsOf({ policy: { site }, ports, dnsFor }: JudgeSettings, address: string): DnsPort {
   if (dnsFor === undefined || site.networks.has(address) || site.relays.has(address)) return ports.dns;
   return dnsFor(clientNetwork(site, address));
+}
+
+/** An MTA that takes a sender without a domain puts its own there; RFC 5321 2.3.5 has none without. */
+export function qualified(path: ReversePath, { hostName }: Pick<Site, 'hostName'>): ReversePath {
+  return path === null || path.domain !== '' ? path : { ...path, domain: hostName };
+}
+
+// RFC 5321 4.5.3.1.3: no path is longer.
+const UNREAD_CHARACTERS = 256;
+
+/** What an MTA took for an address and we cannot read, as far as the journal can show it: all of it stands in the local part. */
+export function unread(text: string): Mailbox {
+  const bare = text.replace(/^<(.*)>$/s, '$1');
+  return { local: plainText(Buffer.from(bare)).slice(0, UNREAD_CHARACTERS), domain: '' };
+}
+
+/** A sender that cannot be read is judged by nobody, so that the engine knows of no transaction; the operator shall see it deferred. */
+export function recordUnreadSender(
+  world: Pick<DoorWorld, 'record' | 'trouble' | 'nowMs' | 'newId'>,
+  { policy }: Pick<JudgeSettings, 'policy'>,
+  session: Session,
+  sender: string,
+): void {
+  const reply = replies.addressNotRead();
+  session.answeredWithout(reply);
+  record(world, {
+    id: world.newId(),
+    sessionId: session.facts.id,
+    atMs: world.nowMs(),
+    tookMs: 0,
+    session: session.facts,
+    transaction: { reversePath: unread(sender), parameters: {} },
+    recipients: [],
+    steps: [],
+    outcome: 'deferred',
+    reply,
+    suspicion: 0,
+    policy: policy.hash,
+  });
+}
+
+/** Writes the end of a session down. `unreadSender`: that it came to no transaction says nothing then. */
+export function recordEnd(
+  world: Pick<DoorWorld, 'record' | 'trouble'>,
+  session: Session,
+  unreadSender: boolean,
+): void {
+  const decision = session.ended();
+  const isEmpty = decision?.transaction === undefined && decision?.outcome === 'abandoned';
+  if (!unreadSender || !isEmpty) record(world, decision);
 }
 
 /** What cannot be written down is the operator's trouble, never the client's. */

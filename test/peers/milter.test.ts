@@ -160,6 +160,24 @@ no-date = "refuse"
     assert.ok(text.indexOf('X-Postern') < text.indexOf('Received:'));
   });
 
+  it('judges a sender without a domain as one of host_name, and defers what is no address', async (t) => {
+    const at = await place(t, { tables: '[[block]]\nsender = "root@mx.example.org"\n' });
+    if (at === undefined) return;
+    const refused = await sendMail(await at.connect(), { ...MAIL, from: 'root' });
+    assert.match(
+      refused.heard.lines.join(),
+      /^550 5\.7\.1 Refused: sender <root@mx\.example\.org> is on our block list/,
+    );
+    const printer = await sendMail(await at.connect(), { ...MAIL, from: 'printer' });
+    assert.equal(printer.heard.code, 250, printer.heard.lines.join());
+    const dotted = await sendMail(await at.connect(), { ...MAIL, from: 'a..b@example.net' });
+    assert.equal(dotted.heard.code, 250, dotted.heard.lines.join());
+    await at.postfix.logged(/status=sent/, 2);
+    const odd = await sendMail(await at.connect(), { ...MAIL, from: '@example.net' });
+    assert.match(odd.heard.lines.join(), /^450 4\.1\.0 .*this address cannot be judged/);
+    await at.gate.process.line(/"outcome":"deferred".*this address cannot be judged/);
+  });
+
   it('tells of TLS, of who has authenticated, and of the client behind XCLIENT', async (t) => {
     const openssl = need(t, 'openssl');
     if (openssl === undefined) return;
@@ -183,6 +201,14 @@ no-date = "refuse"
     await peer.say('MAIL FROM:<a@example.net>');
     await peer.say('RCPT TO:<user@example.org>');
     assert.equal((await peer.say('QUIT')).code, 221);
+    const lazy = await at.connect();
+    await lazy.reply();
+    await lazy.say('EHLO in-clear.example.net');
+    await lazy.say('STARTTLS');
+    const silent = await lazy.startTls();
+    assert.equal((await silent.say('MAIL FROM:<a@example.net>')).code, 250);
+    await silent.say('RCPT TO:<user@example.org>');
+    assert.equal((await silent.say('QUIT')).code, 221);
     const other = await at.connect();
     await other.reply();
     await other.say('EHLO client.example.net');
@@ -200,11 +226,13 @@ no-date = "refuse"
       decisions.map(({ session }) => [
         session.client.address,
         session.tls?.protocol,
+        session.helo?.name,
         session.authenticated?.identity,
       ]),
       [
-        ['127.0.0.1', 'TLSv1.3', undefined],
-        ['192.0.2.7', undefined, 'bea'],
+        ['127.0.0.1', 'TLSv1.3', 'client.example.net', undefined],
+        ['127.0.0.1', 'TLSv1.3', undefined, undefined],
+        ['192.0.2.7', undefined, 'client.example.net', 'bea'],
       ],
     );
     assert.equal(decisions[0]?.session.server.address, '127.0.0.1');

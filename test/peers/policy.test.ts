@@ -146,6 +146,41 @@ on_fail = "refuse"
     for (const { id } of decisions) assert.ok(messages.some((m) => m.includes(String(id))));
   });
 
+  it('judges a recipient once, where several lists have the line', async (t) => {
+    const at = await place(t, {
+      tables: '[[block]]\nrecipient = "other@example.org"\n',
+      postfix: (service) => [
+        `smtpd_sender_restrictions = ${service}`,
+        `smtpd_relay_restrictions = reject_unauth_destination, ${service}`,
+      ],
+    });
+    if (at === undefined) return;
+    const good = await send(at);
+    assert.equal(good.heard.code, 250, good.text);
+    const refused = await send(at, { to: 'other@example.org' });
+    assert.equal(refused.step, 'rcpt', refused.text);
+    await at.postfix.logged(/status=sent/);
+    const [message] = await at.postfix.messages();
+    assert.equal(String(message).match(/^X-Postern: /gm)?.length, 1);
+    await at.gate.stop();
+    assert.deepEqual(
+      (await at.decided(2)).map((d) => [d['outcome'], d['to']]),
+      [
+        ['accepted', ['user@example.org']],
+        ['refused', ['other@example.org']],
+      ],
+    );
+  });
+
+  it('judges a sender without a domain as one of host_name', async (t) => {
+    const at = await place(t, { tables: '[[block]]\nsender = "root@mx.example.org"\n' });
+    if (at === undefined) return;
+    const refused = await send(at, { from: 'root' });
+    assert.match(refused.text, /Refused: sender <root@mx\.example\.org> is on our block list/);
+    const printer = await send(at, { from: 'printer' });
+    assert.equal(printer.heard.code, 250, printer.text);
+  });
+
   it('greylists only what it would take: an unknown mailbox is refused at once', async (t) => {
     const at = await place(t, {
       tables: '[checks.greylist]\nmode = "classic"\n',

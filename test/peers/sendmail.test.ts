@@ -23,11 +23,11 @@ interface Place {
   send(mail?: Partial<typeof MAIL & { helo: string }>, localAddress?: string): ReturnType<typeof sendMail>;
 }
 
-/** `failure`: what F= says in place of the guide's T. */
+/** `failure`: what F= says in place of the guide's T. `more`: lines of sendmail.mc beside the guide's. */
 async function place(
   t: TestContext,
   tables: string,
-  { failure = 'T', unix = false } = {},
+  { failure = 'T', unix = false, more = '' } = {},
 ): Promise<Place | undefined> {
   const dir = await tempDir(t);
   const port = await freePort();
@@ -50,7 +50,7 @@ async function place(
   const lines = (await guideLines('sendmail', 'INPUT_MAIL_FILTER'))
     .replace('inet:10035@127.0.0.1', at)
     .replace(' F=T,', failure === '' ? '' : ` F=${failure},`);
-  const sendmail = await startSendmail(t, lines);
+  const sendmail = await startSendmail(t, `${more}${lines}`);
   if (sendmail === undefined) return undefined;
   return {
     sendmail,
@@ -79,6 +79,20 @@ on_fail = "refuse"
 const DATED = `Date: ${new Date().toUTCString().replace('GMT', '+0000')}\r\n${MAIL.message}`;
 
 describe('Sendmail with INPUT_MAIL_FILTER', () => {
+  it('that takes senders without a domain has them judged as of host_name', async (t) => {
+    const at = await place(t, '[[block]]\nsender = "root@mx.example.org"\n', {
+      more: "FEATURE(`accept_unqualified_senders')dnl\n",
+    });
+    if (at === undefined) return;
+    const refused = await at.send({ from: 'root' });
+    assert.match(
+      refused.heard.lines.join(),
+      /^550 5\.7\.1 .*Refused: sender <root@mx\.example\.org> is on our block list/,
+    );
+    const printer = await at.send({ from: 'printer' });
+    assert.equal(printer.heard.code, 250, printer.heard.lines.join());
+  });
+
   it('refuses at each stage with our code and words, and passes the rest', async (t) => {
     const at = await place(t, STAGES);
     if (at === undefined) return;

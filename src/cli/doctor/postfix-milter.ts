@@ -2,7 +2,6 @@
 import { formatForPostfix, meets, type Place } from './place.ts';
 import {
   elementsOf,
-  forStrangers,
   listOfPlaces,
   readNamed,
   readSeconds,
@@ -13,7 +12,7 @@ import {
   type PostfixSettings,
   type Service,
 } from './postconf.ts';
-import { remedyFor, tellChroot, tellWay } from './postfix-socket.ts';
+import { remedyFor, serversFound, tellChroot, tellWay } from './postfix-way.ts';
 import type { User } from './socket-way.ts';
 import { quoted, type Telling } from './told.ts';
 
@@ -23,11 +22,8 @@ export function tellMilterInPostfix(
   around: { readonly user: User | undefined; readonly checksTimeoutMs: number },
   tell: Telling,
 ): void {
-  const servers = forStrangers(postfix);
-  if (servers.length === 0) {
-    tell('wrong', 'no-smtpd', `${postfix.dir}/master.cf has no smtpd: this Postfix takes no mail by SMTP.`);
-    return;
-  }
+  const servers = serversFound(postfix, tell);
+  if (servers.length === 0) return;
   const asks = (service: Service): Named | undefined =>
     milters(postfix, service, 'smtpd_milters').find(
       ({ place }) => place !== undefined && meets(listener, whereItLooks(postfix, service, place)),

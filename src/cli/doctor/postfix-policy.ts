@@ -2,7 +2,6 @@
 import { formatForPostfix, meets, type Place } from './place.ts';
 import {
   elementsOf,
-  forStrangers,
   readNamed,
   readSeconds,
   settingOf,
@@ -11,7 +10,7 @@ import {
   type PostfixSettings,
   type Service,
 } from './postconf.ts';
-import { remedyFor, tellChroot, tellWay } from './postfix-socket.ts';
+import { remedyFor, serversFound, tellChroot, tellWay } from './postfix-way.ts';
 import type { User } from './socket-way.ts';
 import { quoted, type Telling } from './told.ts';
 
@@ -48,11 +47,8 @@ export function tellPolicyInPostfix(
   around: { readonly user: User | undefined; readonly checksTimeoutMs: number },
   tell: Telling,
 ): void {
-  const servers = forStrangers(postfix);
-  if (servers.length === 0) {
-    tell('wrong', 'no-smtpd', `${postfix.dir}/master.cf has no smtpd: this Postfix takes no mail by SMTP.`);
-    return;
-  }
+  const servers = serversFound(postfix, tell);
+  if (servers.length === 0) return;
   for (const service of servers) tellService(listener, service, postfix, around, tell);
 }
 

@@ -83,11 +83,77 @@ describe('a verdict is given at its stage, with our code and words', () => {
       };
       // What it asks has no fault of its own, so its judgement is the engine's own to fail.
       const world = await startMilter(t, { checks: [[scriptedCheck({ stage, act })]] });
-      const [at, answer] = await walk(await world.connect());
+      const mta = await world.connect();
+      const [at, answer] = await walk(mta);
       assert.deepEqual([at, answer.kind], [where, 'tempfail']);
       assert.match(String(world.troubles[0]?.error), /a fault/);
+      const isOver = stage === 'mail' || stage === 'data' || stage === 'endOfMessage';
+      // What was open is written down when it fails, not when the MTA has something else to say.
+      if (!isOver) mta.send('Q');
+      const [decision] = await world.decided(1);
+      const isEarly = stage === 'connect' || stage === 'helo';
+      assert.equal(decision?.outcome, isEarly ? 'abandoned' : 'deferred');
+      if (isEarly) return;
+      const told = `Internal trouble, try again later; id ${decision.id}`;
+      const reply = stage === 'rcpt' ? decision.recipients[0]?.reply : decision.reply;
+      assert.deepEqual([reply?.code, reply?.lines], [421, [told]]);
     });
   }
+
+  for (const [name, more] of [
+    ['a field', ['L', Buffer.from('Subject\0 x\0')]],
+    ['a piece of the body', ['B', Buffer.from('text\r\n')]],
+  ] as const) {
+    it(`a fault of ours at ${name} ends the message`, async (t) => {
+      let fails = true;
+      const incoming = () => ({
+        append: () => {
+          if (fails) throw new Error('a fault');
+          return undefined;
+        },
+        finish: () => Promise.resolve({ kind: 'failed' as const, reason: 'not asked' }),
+        dispose: () => undefined,
+      });
+      const world = await startMilter(t, {
+        incoming,
+        checks: [[scriptedCheck({ stage: 'endOfMessage' })]],
+      });
+      const mta = await world.connect();
+      await upToRcpt(mta);
+      const [command, ...fields] = more;
+      assert.equal((await mta.ask(command, ...fields)).kind, 'tempfail');
+      const [decision] = await world.decided(1);
+      assert.equal(decision?.outcome, 'deferred');
+      assert.equal(decision.reply?.code, 421);
+      fails = false;
+      assert.equal((await mta.mail('b@example.net')).kind, 'continue');
+      assert.equal((await mta.rcpt('user@example.org')).kind, 'continue');
+      mta.send('Q');
+      assert.equal((await world.decided(2))[1]?.outcome, 'abandoned');
+    });
+  }
+
+  it('a fault of ours at one recipient leaves the others', async (t) => {
+    let fails = true;
+    const act = () => {
+      if (fails) throw new Error('a fault');
+      return 'pass' as const;
+    };
+    const world = await startMilter(t, { checks: [[scriptedCheck({ stage: 'rcpt', act })]] });
+    const mta = await world.connect();
+    assert.equal((await upToRcpt(mta)).kind, 'tempfail');
+    fails = false;
+    assert.equal((await mta.rcpt('other@example.org')).kind, 'continue');
+    assert.equal((await mta.message(MESSAGE)).kind, 'accept');
+    const [decision] = await world.decided(1);
+    assert.deepEqual(
+      decision?.recipients.map(({ mailbox, outcome }) => [mailbox.local, outcome]),
+      [
+        ['user', 'deferred'],
+        ['other', 'accepted'],
+      ],
+    );
+  });
 
   it('nowhere: the message is let in, with the id in the journal', async (t) => {
     const world = await startMilter(t);
@@ -127,6 +193,27 @@ describe('what the MTA knows', () => {
     assert.equal(transaction?.parameters.sizeOctets, 1000);
   });
 
+  it('notices STARTTLS that no second HELO followed, and forgets the first (RFC 3207 4.2)', async (t) => {
+    const world = await startMilter(t);
+    const mta = await world.connect();
+    await mta.from(CLIENT);
+    await mta.helo('in-clear.example.net');
+    mta.macros('M', { '{tls_version}': 'TLSv1.3', '{cipher}': 'TLS_AES_256_GCM_SHA384' });
+    await mta.mail('a@example.net');
+    await mta.rcpt('user@example.org');
+    await mta.message(MESSAGE);
+    const [decision] = await world.decided(1);
+    assert.deepEqual(decision?.session.tls, { protocol: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384' });
+    assert.equal(decision.session.helo, undefined);
+    // With the next message nothing began anew, and what was said over TLS stays.
+    mta.macros('H', { '{tls_version}': 'TLSv1.3', '{cipher}': 'TLS_AES_256_GCM_SHA384' });
+    await mta.helo('client.example.net');
+    mta.macros('M', { '{tls_version}': 'TLSv1.3', '{cipher}': 'TLS_AES_256_GCM_SHA384' });
+    await mta.mail('a@example.net');
+    mta.send('Q');
+    assert.equal((await world.decided(2))[1]?.session.helo?.name, 'client.example.net');
+  });
+
   it('says {if_addr} where it is Sendmail', async (t) => {
     const world = await startMilter(t);
     const mta = await world.connect();
@@ -164,10 +251,10 @@ describe('what the MTA knows', () => {
   });
 
   for (const [what, mail, rcpt] of [
-    ['sender', '<a@@b', '<user@example.org>'],
-    ['recipient', '<a@example.net>', '<nobody'],
+    ['sender', '<@example.net>', '<user@example.org>'],
+    ['recipient', '<a@example.net>', '<nobody@>'],
   ] as const) {
-    it(`a ${what} that is no address is deferred`, async (t) => {
+    it(`a ${what} that is no address is deferred, and the journal has it`, async (t) => {
       const world = await startMilter(t);
       const mta = await world.connect();
       await mta.from(CLIENT);
@@ -175,9 +262,37 @@ describe('what the MTA knows', () => {
       const mailed = await mta.ask('M', mail);
       const answer = what === 'sender' ? mailed : await mta.ask('R', rcpt);
       assert.equal(answer.text, '450 4.1.0 Not now: this address cannot be judged');
+      mta.send('Q');
+      await mta.closed;
+      await world.milter.stop();
+      assert.equal(world.decisions.length, 1);
+      const [decision] = world.decisions;
+      assert.equal(decision?.outcome, 'deferred');
+      assert.equal(decision.reply?.lines[0], 'Not now: this address cannot be judged');
+      const shown =
+        what === 'sender' ? decision.transaction?.reversePath : decision.recipients.map((r) => r.mailbox)[0];
+      assert.deepEqual(shown, { local: what === 'sender' ? '@example.net' : 'nobody@', domain: '' });
       assert.deepEqual(world.troubles, []);
     });
   }
+});
+
+it('a sender that is no address does not hide what comes behind it', async (t) => {
+  const world = await startMilter(t);
+  const mta = await world.connect();
+  await mta.from(CLIENT);
+  await mta.helo('client.example.net');
+  await mta.ask('M', `<${'x'.repeat(500)}@@>`);
+  await mta.mail('a@example.net');
+  await mta.rcpt('user@example.org');
+  assert.equal((await mta.message(MESSAGE)).kind, 'accept');
+  const decisions = await world.decided(2);
+  assert.deepEqual(
+    decisions.map((d) => d.outcome),
+    ['deferred', 'accepted'],
+  );
+  assert.equal(decisions[0]?.sessionId, decisions[1]?.sessionId);
+  assert.equal(decisions[0]?.transaction?.reversePath?.local.length, 256);
 });
 
 describe('whom the MTA refuses', () => {

@@ -9,7 +9,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { after } from '../../core/after.ts';
 import type { SessionFacts } from '../../core/facts.ts';
 import type { BackendAnswer, RecipientsPort } from '../../core/ports.ts';
-import { recipientOf } from '../../core/recipient.ts';
+import { recipientOf, type Recipient } from '../../core/recipient.ts';
 import { atGreeting, replies } from '../../core/replies.ts';
 import type { Verdict } from '../../core/verdict.ts';
 import type { RecipientVerdict, Session } from '../../engine/session.ts';
@@ -22,7 +22,7 @@ import { MilterProtocol } from '../../wire/milter/filter.ts';
 import { DEFAULT_MILTER_LIMITS } from '../../wire/milter/limits.ts';
 import type { Needs } from '../../wire/milter/negotiation.ts';
 import type { Seat } from '../seat.ts';
-import { openSession, record } from '../session.ts';
+import { openSession, qualified, record, recordEnd, recordUnreadSender, unread } from '../session.ts';
 import { authenticationOf, refusalOfRecipient, serverOf, tlsOf, type Macro } from './macros.ts';
 import { ArrivingMessage } from './message.ts';
 import { needsOf } from './needs.ts';
@@ -50,6 +50,9 @@ export class MilterConnection implements RecipientsPort {
   #message: ArrivingMessage | undefined;
   /** DATA was refused, which ends nothing for the client of Postfix: it hears the same again. */
   #refusedAtData: Reply | undefined;
+  /** Whom the question at hand is about. */
+  #recipient: Recipient | undefined;
+  #unreadSender = false;
   #busy = false;
   #stopping = false;
   #ended = false;
@@ -109,9 +112,9 @@ export class MilterConnection implements RecipientsPort {
       if (event === undefined) break;
       try {
         const work = this.#handle(event);
-        if (work instanceof Promise) this.#wait(work);
+        if (work instanceof Promise) this.#wait(work, event.kind);
       } catch (error) {
-        this.#fault(error);
+        this.#fault(error, event.kind);
       }
     }
     if (this.#busy) return;
@@ -119,10 +122,10 @@ export class MilterConnection implements RecipientsPort {
     this.#leave();
   }
 
-  #wait(work: Promise<void>): void {
+  #wait(work: Promise<void>, asked: MilterEvent['kind']): void {
     this.#busy = true;
     work
-      .catch((error: unknown) => this.#fault(error))
+      .catch((error: unknown) => this.#fault(error, asked))
       .finally(() => {
         this.#busy = false;
         if (!this.#ended) this.#pump();
@@ -130,10 +133,21 @@ export class MilterConnection implements RecipientsPort {
   }
 
   // The one catch of a connection: a fault of ours is temporary trouble for the client (P3).
-  #fault(error: unknown): void {
+  #fault(error: unknown, asked: MilterEvent['kind']): void {
     if (this.#ended) return;
-    this.#world.trouble('a milter connection failed', error, this.#session?.id);
+    const session = this.#session;
+    this.#world.trouble('a milter connection failed', error, session?.id);
     if (this.#protocol.wantsReply) this.#say({ kind: 'tempfail' });
+    if (session === undefined) return;
+    const reply = replies.internalTrouble(session.id);
+    if (asked === 'rcpt') {
+      // The message of the others goes on without this one.
+      if (this.#recipient !== undefined) session.recipientAnswered(this.#recipient, reply);
+      this.#recipient = undefined;
+    } else if (OF_A_MESSAGE.has(asked)) {
+      this.#endTransaction(reply);
+      if (asked === 'data') this.#refusedAtData = reply;
+    }
   }
 
   #handle(event: MilterEvent): void | Promise<void> {
@@ -236,21 +250,29 @@ export class MilterConnection implements RecipientsPort {
   #helo(name: string, session: Session): void | Promise<void> {
     this.#endTransaction();
     // The MTA tells of TLS with the next command, and this HELO came over TLS already.
-    const tls = tlsOf(this.#macro);
-    if (tls !== undefined && session.facts.tls === undefined) session.startedTls(tls);
+    this.#learnTls(session);
     // Which verb it was the protocol does not say.
     return after(session.helo('EHLO', name), (verdict) => this.#verdict(verdict));
   }
 
+  #learnTls(session: Session): void {
+    const tls = tlsOf(this.#macro);
+    if (tls !== undefined && session.facts.tls === undefined) session.startedTls(tls);
+  }
+
   #mail(event: MilterEvent & { kind: 'mail' }, session: Session): void | Promise<void> {
     this.#endTransaction();
-    const sender = readSender(event, DEFAULT_LIMITS);
-    if (sender === undefined) {
-      this.#say({ kind: 'reply', reply: replies.addressNotRead() });
-      return undefined;
-    }
+    // A client may leave out the second EHLO (RFC 3207 4.2); what it said in clear before is forgotten all the same.
+    this.#learnTls(session);
     const as = authenticationOf(this.#macro);
     if (as !== undefined) session.authenticated(as);
+    const sender = readSender(event, DEFAULT_LIMITS);
+    if (sender === undefined) {
+      this.#unreadSender = true;
+      this.#say({ kind: 'reply', reply: replies.addressNotRead() });
+      recordUnreadSender(this.#world, this.#settings, session, event.path);
+      return undefined;
+    }
     return after(this.#seat?.takesMail(() => session.exempt) ?? true, (takes) => {
       if (takes) return this.#begin(sender, session);
       const reply = replies.tooBusyForMail();
@@ -260,10 +282,13 @@ export class MilterConnection implements RecipientsPort {
   }
 
   #begin(sender: Sender, session: Session): void | Promise<void> {
-    return after(session.mail(sender.reversePath, sender.parameters), (verdict) => {
-      this.#verdict(verdict);
-      if (verdict.kind !== 'go-on') this.#endTransaction(verdict.reply);
-    });
+    return after(
+      session.mail(qualified(sender.reversePath, this.#settings.policy.site), sender.parameters),
+      (verdict) => {
+        this.#verdict(verdict);
+        if (verdict.kind !== 'go-on') this.#endTransaction(verdict.reply);
+      },
+    );
   }
 
   #rcpt(event: MilterEvent & { kind: 'rcpt' }, session: Session): void | Promise<void> {
@@ -273,13 +298,17 @@ export class MilterConnection implements RecipientsPort {
     }
     const recipient = readRecipient(event, DEFAULT_LIMITS);
     if (recipient === undefined) {
-      this.#say({ kind: 'reply', reply: replies.addressNotRead() });
+      const reply = replies.addressNotRead();
+      session.recipientAnswered(unread(event.path), reply);
+      this.#say({ kind: 'reply', reply });
       return undefined;
     }
     const { site } = this.#settings.policy;
     const mailbox = recipientOf(recipient.forwardPath, site, session.transactionFacts.startedAtMs);
+    this.#recipient = mailbox;
     return after(session.rcpt(mailbox, recipient.parameters), (verdict) => {
       if (this.#ended) return;
+      this.#recipient = undefined;
       const reply = this.#recipientReply(verdict);
       session.recipientAnswered(mailbox, reply);
       this.#say(reply.code < 300 ? CONTINUE : { kind: 'reply', reply });
@@ -334,8 +363,7 @@ export class MilterConnection implements RecipientsPort {
       this.#say(reply.code < 300 ? { kind: 'accept' } : { kind: 'reply', reply });
       this.#endTransaction(reply);
     } catch (error) {
-      this.#fault(error);
-      this.#endTransaction(replies.internalTrouble(session.id));
+      this.#fault(error, 'end-of-message');
     } finally {
       clearInterval(progress);
       message.dispose();
@@ -353,8 +381,9 @@ export class MilterConnection implements RecipientsPort {
 
   #endSession(): void {
     this.#dispose();
-    record(this.#world, this.#session?.ended());
+    if (this.#session !== undefined) recordEnd(this.#world, this.#session, this.#unreadSender);
     this.#session = undefined;
+    this.#unreadSender = false;
     this.#turnedAway = undefined;
     this.#seat?.leave();
     this.#seat = undefined;
@@ -383,6 +412,16 @@ export class MilterConnection implements RecipientsPort {
     if (this.#socket.writableLength > MAX_UNREAD_OCTETS) this.cut();
   }
 }
+
+/** What fails within them is the message's end. */
+const OF_A_MESSAGE: ReadonlySet<MilterEvent['kind']> = new Set([
+  'mail',
+  'data',
+  'header',
+  'end-of-header',
+  'body',
+  'end-of-message',
+]);
 
 type Sender = NonNullable<ReturnType<typeof readSender>>;
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -279,6 +279,27 @@ describe('a Unix socket', () => {
     await upToRcpt(await world.connect());
     await world.milter.stop();
     assert.equal(statSync(path, { throwIfNoEntry: false }), undefined);
+  });
+
+  it('that somebody removed is bound anew with a reload, and what cannot be is with the next', async (t) => {
+    const dir = join(await tempDir(t), 'run');
+    mkdirSync(dir);
+    const path = join(dir, 'milter.sock');
+    const at = { path, mode: 0o640 };
+    const world = await startMilter(t, { at });
+    const before = await world.connect();
+    unlinkSync(path);
+    await assert.rejects(world.connect(), { code: 'ENOENT' });
+    await world.milter.listenOn([at]);
+    assert.equal(statSync(path).mode & 0o777, 0o640);
+    await upToRcpt(await world.connect());
+    // Its connections have lost nothing.
+    await upToRcpt(before);
+    rmSync(dir, { recursive: true });
+    await assert.rejects(world.milter.listenOn([at]), /listen/);
+    mkdirSync(dir);
+    await world.milter.listenOn([at]);
+    await upToRcpt(await world.connect());
   });
 
   it('of another gate that runs is left alone, and so is a file', async (t) => {

@@ -2,7 +2,8 @@ import type { Socket } from 'node:net';
 import { DEFAULT_POLICY_LIMITS } from '../../wire/policy/limits.ts';
 import type { PolicyRequest } from '../../wire/policy/request.ts';
 import { PolicyProtocol } from '../../wire/policy/service.ts';
-import type { Visits } from './visits.ts';
+import { GIVEN_UP } from './visit.ts';
+import { visitKey, type Visits } from './visits.ts';
 import type { PolicyWorld } from './world.ts';
 
 // An MTA that never reads must not make us hoard answers for it.
@@ -15,7 +16,9 @@ export class PolicyConnection {
   readonly #socket: Socket;
   readonly #protocol = new PolicyProtocol(DEFAULT_POLICY_LIMITS);
   #deadlineMs: number;
-  #instance = '';
+  readonly #gone = new AbortController();
+  /** Of the message asked about last. */
+  #visit = '';
   #stopping = false;
   #heardAll = false;
 
@@ -35,7 +38,10 @@ export class PolicyConnection {
       if (!this.#protocol.wantsAnswer) socket.end();
     });
     socket.on('error', () => undefined); // 'close' follows
-    socket.on('close', onEnd);
+    socket.on('close', () => {
+      this.#gone.abort(GIVEN_UP);
+      onEnd();
+    });
   }
 
   tick(nowMs: number): void {
@@ -69,9 +75,10 @@ export class PolicyConnection {
   async #answer(request: PolicyRequest): Promise<void> {
     try {
       // Postfix asks for one message after the other on a connection.
-      if (this.#instance !== '' && request.instance !== this.#instance) this.#visits.end(this.#instance);
-      this.#instance = request.instance;
-      const action = await this.#visits.answer(request);
+      const visit = visitKey(request);
+      if (this.#visit !== '' && visit !== this.#visit) this.#visits.end(this.#visit);
+      this.#visit = visit;
+      const action = await this.#visits.answer(request, this.#gone.signal);
       if (this.#socket.destroyed) return;
       this.#socket.write(this.#protocol.answer(action));
       if (this.#socket.writableLength > MAX_UNREAD_OCTETS) {
@@ -80,7 +87,7 @@ export class PolicyConnection {
       }
     } catch (error) {
       // SMTPD_POLICY_README: in case of trouble no answer; the MTA tries again, and defers.
-      this.#world.trouble('a policy request failed', error);
+      if (error !== GIVEN_UP) this.#world.trouble('a policy request failed', error);
       this.cut();
       return;
     }

@@ -218,6 +218,101 @@ describe('the requests of one message', () => {
     assert.equal(decision?.recipients.length, 3);
   });
 
+  it('are told apart by the client too: an instance is for the MTA to choose', async (t) => {
+    const check = scriptedCheck({ stage: 'rcpt' });
+    const world = await startPolicy(t, { checks: [[check]] });
+    const [one, other] = [await world.connect(), await world.connect()];
+    const theirs = { client_address: '192.0.2.8', helo_name: 'other.example.net' };
+    assert.match((await one.ask(request('RCPT'))) ?? '', /^PREPEND /);
+    assert.match((await other.ask(request('RCPT', theirs))) ?? '', /^PREPEND /);
+    assert.equal(await one.ask(request('END-OF-MESSAGE')), 'DUNNO');
+    assert.equal(await other.ask(request('END-OF-MESSAGE', theirs)), 'DUNNO');
+    // Over one connection as well.
+    assert.match((await one.ask(request('RCPT'))) ?? '', /^PREPEND /);
+    assert.match((await one.ask(request('RCPT', theirs))) ?? '', /^PREPEND /);
+    assert.deepEqual(
+      (await world.decided(3)).map((d) => [d.session.client.address, d.session.helo?.name, d.outcome]),
+      [
+        ['192.0.2.7', 'client.example.net', 'accepted'],
+        ['192.0.2.8', 'other.example.net', 'accepted'],
+        ['192.0.2.7', 'client.example.net', 'accepted'],
+      ],
+    );
+  });
+
+  it('are judged once a recipient, however many of the MTA’s lists name us', async (t) => {
+    let asked = 0;
+    const act = () => (++asked === 2 ? 'fail' : 'pass');
+    const world = await startPolicy(t, { checks: [[scriptedCheck({ stage: 'rcpt', act })]] });
+    const client = await world.connect();
+    assert.match((await client.ask(request('RCPT'))) ?? '', /^PREPEND /);
+    assert.equal(await client.ask(request('RCPT')), 'DUNNO');
+    const other = request('RCPT', { recipient: 'other@example.org' });
+    const refused = await client.ask(other);
+    assert.match(refused ?? '', /^550 /);
+    assert.equal(await client.ask(other), refused);
+    assert.equal(await client.ask(request('RCPT')), 'DUNNO');
+    assert.equal(asked, 2);
+    await client.ask(request('END-OF-MESSAGE', { recipient: '' }));
+    const [decision] = await world.decided(1);
+    assert.deepEqual(
+      decision?.recipients.map((r) => [r.mailbox.local, r.outcome]),
+      [
+        ['user', 'accepted'],
+        ['other', 'refused'],
+      ],
+    );
+    assert.equal(decision.steps.filter(({ stage }) => stage === 'rcpt').length, 2);
+    // Another message is another matter.
+    await client.ask(request('RCPT', { instance: 'next' }));
+    assert.equal(asked, 3);
+  });
+
+  it('count a guess once', async (t) => {
+    const world = await startPolicy(t, {
+      checks: [[recipientList, { known_only: true }]],
+      entries: [{ kind: 'mailbox', recipient: 'user@example.org', source: 'known:1' }],
+    });
+    const client = await world.connect();
+    const nobody = request('RCPT', { recipient: 'nobody@example.org' });
+    const refused = await client.ask(nobody);
+    assert.match(refused ?? '', /^550 5\.1\.1 /);
+    assert.equal(await client.ask(nobody), refused);
+    await client.ask(request('RCPT', { instance: 'next' }));
+    const [decision] = await world.decided(1);
+    assert.equal(decision?.recipients.length, 1);
+    assert.equal(decision.session.guesses, 1);
+  });
+
+  for (const end of ['the connection is lost', 'the service stops'] as const) {
+    it(`without an instance end when ${end}`, async (t) => {
+      let aborted = false;
+      let note = (): void => undefined;
+      const asked = new Promise<void>((resolve) => (note = resolve));
+      const gather = (signal: AbortSignal) => {
+        signal.addEventListener('abort', () => (aborted = true));
+        note();
+        return new Promise<null>(() => undefined);
+      };
+      const world = await startPolicy(t, {
+        checks: [[scriptedCheck({ stage: 'rcpt', gather })]],
+        limits: { drainTimeoutMs: 20 },
+      });
+      const client = await world.connect();
+      const answer = client.ask(request('RCPT', { instance: '' }));
+      await asked;
+      if (end === 'the service stops') await world.service.stop();
+      else client.socket.resetAndDestroy();
+      assert.equal(await answer, undefined);
+      const [decision] = await world.decided(1);
+      assert.equal(decision?.outcome, 'abandoned');
+      await until(() => aborted);
+      await sleep(10);
+      assert.equal(world.decisions.length, 1);
+      assert.deepEqual(world.troubles, []);
+    });
+  }
+
   it('without an instance are a message each', async (t) => {
     const world = await startPolicy(t);
     const client = await world.connect();
@@ -285,14 +380,24 @@ describe('what is not for us', () => {
 
   for (const [what, more] of [
     ['sender', { sender: '@' }],
-    ['recipient', { recipient: 'nobody' }],
+    ['recipient', { recipient: 'nobody@' }],
   ] as const) {
-    it(`is deferred: a ${what} that is no address`, async (t) => {
-      const client = await (await startPolicy(t)).connect();
-      assert.equal(
-        await client.ask(request('RCPT', more)),
-        '450 4.1.0 Not now: this address cannot be judged',
-      );
+    it(`is deferred: a ${what} that is no address; the journal has it once`, async (t) => {
+      const world = await startPolicy(t);
+      const client = await world.connect();
+      for (let i = 0; i < 2; i++)
+        assert.equal(
+          await client.ask(request('RCPT', more)),
+          '450 4.1.0 Not now: this address cannot be judged',
+        );
+      await world.service.stop();
+      assert.equal(world.decisions.length, 1);
+      const [decision] = world.decisions;
+      assert.equal(decision?.outcome, 'deferred');
+      assert.equal(decision.reply?.lines[0], 'Not now: this address cannot be judged');
+      const shown =
+        what === 'sender' ? decision.transaction?.reversePath : decision.recipients.map((r) => r.mailbox)[0];
+      assert.deepEqual(shown, { local: what === 'sender' ? '@' : 'nobody@', domain: '' });
     });
   }
 });

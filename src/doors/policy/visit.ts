@@ -8,27 +8,33 @@ import type { RecipientsPort } from '../../core/ports.ts';
 import type { Verdict } from '../../core/verdict.ts';
 import type { Session } from '../../engine/session.ts';
 import type { PolicyAction } from '../../wire/policy/action.ts';
-import { readAddress } from '../../wire/policy/address.ts';
+import { takenAddress } from '../../mail/taken-address.ts';
 import { DEFAULT_LIMITS } from '../../wire/smtp/limits.ts';
 import type { PolicyRequest } from '../../wire/policy/request.ts';
-import { openSession, record } from '../session.ts';
+import { openSession, qualified, record, recordEnd, recordUnreadSender, unread } from '../session.ts';
 import type { PolicySettings, PolicyWorld } from './world.ts';
 
 const DUNNO: PolicyAction = { kind: 'dunno' };
-const NOT_READ: PolicyAction = { kind: 'reply', reply: replies.addressNotRead() };
+const NOT_READ = { kind: 'reply', reply: replies.addressNotRead() } as const;
+/** It ended while a question was open: who asked has gone, or its place was needed. */
+export const GIVEN_UP = new Error('the message was given up while it was judged');
+// Postfix's smtpd_recipient_limit: an MTA that takes more has the rest judged as often as it asks.
+const MAX_ANSWERS = 1_000;
 // The MTA knows whom it has a mailbox for, and refuses the others by itself.
 const NOBODY_ASKED: RecipientsPort = {
   ask: () => Promise.resolve({ kind: 'replied', reply: replies.recipientOk() }),
 };
 
 export class Visit {
-  readonly instance: string;
   readonly #world: PolicyWorld;
   readonly #settings: PolicySettings;
   readonly #session: Session;
   #connected = false;
   #helo = '';
   #began = false;
+  #unreadSender = false;
+  /** Of each recipient: an MTA whose lists name us several times asks as often. */
+  readonly #answers = new Map<string, PolicyAction>();
   #dataJudged = false;
   #asked = false;
   #letIn = false;
@@ -45,7 +51,6 @@ export class Visit {
     settings: PolicySettings,
     request: PolicyRequest & { readonly clientAddress: string },
   ) {
-    this.instance = request.instance;
     this.#world = world;
     this.#settings = settings;
     this.usedMs = world.nowMs();
@@ -82,23 +87,24 @@ export class Visit {
     const session = this.#session;
     // Whether it was delivered the MTA alone knows: that it was let in is what there is to say.
     if (this.#letIn) record(this.#world, session.transactionEnded(replies.passedOn(session.id)));
-    record(this.#world, session.ended());
+    recordEnd(this.#world, session, this.#unreadSender);
   }
 
   async #judge(request: PolicyRequest): Promise<PolicyAction> {
+    if (this.#over) throw GIVEN_UP;
     const session = this.#session;
     // Before all else: an MTA that delays its refusals tells everything at once, and who has authenticated is exempt.
     this.#learn(request);
     if (this.#refused !== undefined) return actionFor(this.#refused);
     if (!this.#connected) {
       this.#connected = true;
-      const refused = this.#stop(await session.connect());
+      const refused = this.#stop(await this.#within(session.connect()));
       if (refused !== undefined) return refused;
     }
     if (request.heloName !== '' && request.heloName !== this.#helo) {
       this.#helo = request.heloName;
       const verb = request.protocolName === 'SMTP' ? 'HELO' : 'EHLO';
-      const refused = this.#stop(await session.helo(verb, request.heloName));
+      const refused = this.#stop(await this.#within(session.helo(verb, request.heloName)));
       if (refused !== undefined) return refused;
     }
     return AFTER_MAIL.has(request.state) ? this.#transaction(request) : DUNNO;
@@ -109,11 +115,12 @@ export class Visit {
     const { state } = request;
     if (!this.#began) {
       const sender =
-        request.sender === '' ? null : readAddress(request.sender, DEFAULT_LIMITS.localPartOctets);
-      if (sender === undefined) return NOT_READ;
+        request.sender === '' ? null : takenAddress(request.sender, DEFAULT_LIMITS.localPartOctets);
+      if (sender === undefined) return this.#notRead(request);
       this.#began = true;
       const parameters = request.sizeOctets > 0 ? { sizeOctets: request.sizeOctets } : {};
-      const verdict = await session.mail(sender, parameters);
+      const path = qualified(sender, this.#settings.policy.site);
+      const verdict = await this.#within(session.mail(path, parameters));
       if (verdict.kind !== 'go-on') record(this.#world, session.transactionEnded(verdict.reply));
       const refused = this.#stop(verdict);
       if (refused !== undefined) return refused;
@@ -121,7 +128,7 @@ export class Visit {
     if (state === 'MAIL') return DUNNO;
     // Where the MTA asks at DATA or later alone, its only recipient is named there.
     const isNew = state === 'RCPT' || (!this.#asked && request.recipient !== '');
-    const answer = isNew ? await this.#recipient(request) : DUNNO;
+    const answer = isNew ? await this.#answerOf(request) : DUNNO;
     if (state === 'RCPT' || (answer.kind !== 'dunno' && answer.kind !== 'prepend')) return answer;
     const refused = await this.#data();
     if (refused !== undefined) return refused;
@@ -139,14 +146,33 @@ export class Visit {
       session.authenticated({ identity: saslUsername, mechanism: saslMethod });
   }
 
+  #notRead({ sender }: PolicyRequest): PolicyAction {
+    if (!this.#unreadSender) recordUnreadSender(this.#world, this.#settings, this.#session, sender);
+    this.#unreadSender = true;
+    return NOT_READ;
+  }
+
+  async #answerOf(request: PolicyRequest): Promise<PolicyAction> {
+    const known = this.#answers.get(request.recipient);
+    if (known !== undefined) return known;
+    const answer = await this.#recipient(request);
+    // A field is put there once.
+    if (this.#answers.size < MAX_ANSWERS)
+      this.#answers.set(request.recipient, answer.kind === 'prepend' ? DUNNO : answer);
+    return answer;
+  }
+
   async #recipient({ recipient }: PolicyRequest): Promise<PolicyAction> {
     const session = this.#session;
     this.#asked = true;
-    const forwardPath = readAddress(recipient, DEFAULT_LIMITS.localPartOctets);
-    if (forwardPath === undefined) return NOT_READ;
+    const forwardPath = takenAddress(recipient, DEFAULT_LIMITS.localPartOctets);
+    if (forwardPath === undefined) {
+      session.recipientAnswered(unread(recipient), NOT_READ.reply);
+      return NOT_READ;
+    }
     const { site } = this.#settings.policy;
     const mailbox = recipientOf(forwardPath, site, session.transactionFacts.startedAtMs);
-    const verdict = await session.rcpt(mailbox, {});
+    const verdict = await this.#within(session.rcpt(mailbox, {}));
     if (verdict.kind === 'other-transaction') {
       session.recipientAnswered(mailbox, replies.otherTransaction());
       return { kind: 'reply', reply: replies.otherTransaction() };
@@ -169,7 +195,7 @@ export class Visit {
   async #data(): Promise<PolicyAction | undefined> {
     if (this.#dataJudged) return undefined;
     this.#dataJudged = true;
-    const verdict = await this.#session.data();
+    const verdict = await this.#within(this.#session.data());
     if (verdict.kind === 'go-on') return undefined;
     record(this.#world, this.#session.transactionEnded(verdict.reply));
     this.#letIn = false;
@@ -178,7 +204,7 @@ export class Visit {
 
   /** The message was not seen, so its checks have no place here; what else there is may have grown since. */
   async #endOfMessage({ sizeOctets }: PolicyRequest): Promise<PolicyAction | undefined> {
-    const verdict = await this.#session.endOfMessage({ sizeOctets });
+    const verdict = await this.#within(this.#session.endOfMessage({ sizeOctets }));
     if (verdict.kind === 'go-on') {
       this.end();
       return undefined;
@@ -186,6 +212,12 @@ export class Visit {
     record(this.#world, this.#session.transactionEnded(verdict.reply));
     this.#letIn = false;
     return actionFor(verdict);
+  }
+
+  async #within<T>(judged: T | Promise<T>): Promise<T> {
+    const verdict = await judged;
+    if (this.#over) throw GIVEN_UP;
+    return verdict;
   }
 
   #stop(verdict: Verdict): PolicyAction | undefined {

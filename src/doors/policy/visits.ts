@@ -9,7 +9,7 @@ const IDLE_MS = 300_000;
 const EXPECTED_MS = 7_200_000;
 export const MAX_VISITS = 10_000;
 
-/** All messages that are being asked about, by their `instance`: not by connection, for an MTA may have one for each request. */
+/** All messages that are being asked about, by `visitKey`: not by connection, for an MTA may have one for each request. */
 export class Visits {
   readonly #world: PolicyWorld;
   readonly #most: number;
@@ -25,47 +25,63 @@ export class Visits {
     return this.#open.size;
   }
 
-  async answer(request: PolicyRequest): Promise<PolicyAction> {
+  /** `gone`: aborted when nobody waits for the answer any more. */
+  async answer(request: PolicyRequest, gone: AbortSignal): Promise<PolicyAction> {
     const { clientAddress } = request;
     // Local mail, and questions that are not about mail.
     if (clientAddress === undefined || !ABOUT_MAIL.has(request.state)) return { kind: 'dunno' };
-    const known = this.#open.get(request.instance);
+    const key = visitKey(request);
+    const known = this.#open.get(key);
     // The MTA took its recipients without asking, by a list of its own, and that stands.
-    if (known === undefined && request.instance !== '' && LATE.has(request.state)) return { kind: 'dunno' };
+    if (known === undefined && key !== '' && LATE.has(request.state)) return { kind: 'dunno' };
     const visit = known ?? new Visit(this.#world, this.#world.settings(), { ...request, clientAddress });
     // Without an instance nothing belongs together: each request is a message of its own.
-    if (request.instance === '') {
-      const action = await visit.answer(request);
-      visit.end();
-      return action;
-    }
-    this.#open.delete(request.instance);
-    this.#open.set(request.instance, visit);
+    if (key === '') return alone(visit, request, gone);
+    this.#open.delete(key);
+    this.#open.set(key, visit);
     if (this.#open.size > this.#most) this.#endOldest();
     const action = await visit.answer(request);
-    if (request.state === 'END-OF-MESSAGE') this.end(request.instance);
+    if (request.state === 'END-OF-MESSAGE') this.end(key);
     return action;
   }
 
-  end(instance: string): void {
-    this.#open.get(instance)?.end();
-    this.#open.delete(instance);
+  /** By `visitKey`. */
+  end(key: string): void {
+    this.#open.get(key)?.end();
+    this.#open.delete(key);
   }
 
   /** Those that nobody has asked about for long are over: nothing says so. */
   forgetIdle(nowMs: number): void {
-    for (const [instance, visit] of this.#open) {
-      if (nowMs - visit.usedMs >= (visit.isExpected ? EXPECTED_MS : IDLE_MS)) this.end(instance);
+    for (const [key, visit] of this.#open) {
+      if (nowMs - visit.usedMs >= (visit.isExpected ? EXPECTED_MS : IDLE_MS)) this.end(key);
     }
   }
 
   endAll(): void {
-    for (const instance of [...this.#open.keys()]) this.end(instance);
+    for (const key of [...this.#open.keys()]) this.end(key);
   }
 
   #endOldest(): void {
     const [oldest] = this.#open.keys();
     if (oldest !== undefined) this.end(oldest);
+  }
+}
+
+/** What tells messages apart; empty where nothing does. Two MTAs may come upon the same `instance`: it is theirs to choose. */
+export function visitKey({ instance, clientAddress = '' }: PolicyRequest): string {
+  return instance === '' ? '' : `${clientAddress} ${instance}`;
+}
+
+/** It ends with its only answer, or with the one who waits for it. */
+async function alone(visit: Visit, request: PolicyRequest, gone: AbortSignal): Promise<PolicyAction> {
+  const end = () => visit.end();
+  gone.addEventListener('abort', end, { once: true });
+  try {
+    return await visit.answer(request);
+  } finally {
+    gone.removeEventListener('abort', end);
+    end();
   }
 }
 

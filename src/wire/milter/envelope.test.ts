@@ -22,7 +22,14 @@ describe('a sender', () => {
     ['<bücher@example.net>', [], { reversePath: { local: 'bücher', domain: 'example.net' }, parameters: {} }],
     ['', [], undefined],
     ['<a@example.net> SIZE=1', [], undefined],
-    ['<a b@example.net>', [], undefined],
+    ['<a@example.net> <b@example.net>', [], undefined],
+    ['<a@example.net', [], undefined],
+    ['<a b@example.net>', [], { reversePath: { local: 'a b', domain: 'example.net' }, parameters: {} }],
+    ['<a@example.net.>', [], { reversePath: a, parameters: {} }],
+    ['<a..b@example.net>', [], { reversePath: { local: 'a..b', domain: 'example.net' }, parameters: {} }],
+    ['Ann <a@example.net>', [], { reversePath: a, parameters: {} }],
+    ['<root>', [], { reversePath: { local: 'root', domain: '' }, parameters: {} }],
+    ['root', [], { reversePath: { local: 'root', domain: '' }, parameters: {} }],
   ];
   for (const [path, parameters, expected] of cases) {
     it(`${path} ${parameters.join(' ')}`, () => assert.deepEqual(readSender({ path, parameters }), expected));
@@ -46,7 +53,7 @@ describe('a recipient', () => {
     ['<Postmaster>', [], { forwardPath: { local: 'Postmaster', domain: '' }, parameters: {} }],
     ['<>', [], undefined],
     ['<b@example.org> x', [], undefined],
-    ['<b>', [], undefined],
+    ['<b>', [], { forwardPath: { local: 'b', domain: '' }, parameters: {} }],
   ];
   for (const [path, parameters, expected] of cases) {
     it(`${path} ${parameters.join(' ')}`, () =>

@@ -23,7 +23,7 @@ export interface PolicyRequest {
   /** Empty until the client said it. */
   readonly heloName: string;
   readonly queueId: string;
-  /** Without angle brackets and quotes, as Postfix keeps it; empty for the null reverse-path and before MAIL. See `readAddress`. */
+  /** Without angle brackets and quotes, as Postfix keeps it; empty for the null reverse-path and before MAIL. See `takenAddress`. */
   readonly sender: string;
   /** From DATA on only where there is but one. */
   readonly recipient: string;

@@ -41,7 +41,7 @@ export type PolicyError =
   | 'input-overflow';
 
 const NOTHING = Buffer.alloc(0);
-/** Left as they came: `readAddress` finds what cannot be one. */
+/** Left as they came: `takenAddress` finds what cannot be one. */
 const ADDRESSES: ReadonlySet<string> = new Set(['sender', 'recipient']);
 const LF = 0x0a;
 const CR = 0x0d;

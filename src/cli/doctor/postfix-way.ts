@@ -1,8 +1,16 @@
-/** A Unix socket and Postfix: where it looks for it, and whether its user gets there. */
+/** What a milter and a policy service have in common for Postfix: who would ask, and the way to a Unix socket. */
 import { formatForPostfix, type Place } from './place.ts';
-import { queueFolder, type PostfixSettings, type Service } from './postconf.ts';
+import { forStrangers, queueFolder, type PostfixSettings, type Service } from './postconf.ts';
 import { wayTo, type User } from './socket-way.ts';
 import type { Telling } from './told.ts';
+
+/** Those of its servers that strangers come to; where there is none, that is told. */
+export function serversFound(postfix: PostfixSettings, tell: Telling): readonly Service[] {
+  const servers = forStrangers(postfix);
+  if (servers.length === 0)
+    tell('wrong', 'no-smtpd', `${postfix.dir}/master.cf has no smtpd: this Postfix takes no mail by SMTP.`);
+  return servers;
+}
 
 /** What to write, and where to listen, so that a service of Postfix finds the listener. */
 export function remedyFor(listener: Place, postfix: PostfixSettings, services: readonly Service[]): Place {
