@@ -50,6 +50,7 @@ interface Case extends Visitor {
 }
 
 const CONTACT = 'Mistake? Write to postmaster@example.org with id ID';
+const PAGE = 'Mistake? https://mx.example.org/r/ID';
 const LET_IN: Told = { at: 'let in', reply: '', outcome: 'accepted' };
 const UNSEEN = { ...LET_IN, by: undefined, why: 'a policy service is not shown the message' } as const;
 const LATER = 'a policy service has no greeting to refuse in, and keeps the code that the finding has';
@@ -77,6 +78,30 @@ const CASES: readonly Case[] = [
       reply: `554 5.7.1 Refused: 192.0.2.7 is on our block list (client-list). ${CONTACT}`,
       outcome: 'refused',
       by: 'client-list:listed',
+    },
+  },
+  {
+    name: 'the same where a page takes reports of mistakes',
+    site: { reportUrl: 'https://mx.example.org' },
+    checks: [[clientList, { refuse_at: 'earliest' }]],
+    entries: blocked({ client: '192.0.2.7' }),
+    told: {
+      at: 'connect',
+      reply: `554 5.7.1 Refused: 192.0.2.7 is on our block list (client-list). ${PAGE}`,
+      outcome: 'refused',
+      by: 'client-list:listed',
+    },
+  },
+  {
+    name: 'a sender on the block list, where a page takes reports of mistakes',
+    site: { reportUrl: 'https://mx.example.org' },
+    checks: [[envelopeList]],
+    entries: blocked({ sender: 'example.net' }),
+    told: {
+      at: 'rcpt',
+      reply: `550 5.7.1 Refused: sender <a@example.net> is on our block list (envelope-list). ${PAGE}`,
+      outcome: 'refused',
+      by: 'envelope-list:sender',
     },
   },
   {

@@ -86,6 +86,29 @@ describe('certificates', () => {
     }
   });
 
+  it('say when each of them ends, a renewed one too', async () => {
+    await mkdir(join(dir, 'renewed'), { recursive: true });
+    await copyFile(files('one').certificate, files('renewed').certificate);
+    await copyFile(files('one').key, files('renewed').key);
+    const { certificates, clock } = open({
+      ...files('renewed'),
+      sni: [{ ...files('two'), names: ['a.example.org', 'b.example.org'] }],
+    });
+    const endOf = async (name: string) =>
+      new X509Certificate(await readFile(files(name).certificate)).validToDate.getTime();
+    assert.deepEqual(
+      [...certificates.expiries()],
+      [
+        [files('renewed').certificate, await endOf('one')],
+        [files('two').certificate, await endOf('two')],
+      ],
+    );
+    await copyFile(files('three').certificate, files('renewed').certificate);
+    await copyFile(files('three').key, files('renewed').key);
+    clock.ms += 5_000;
+    assert.equal(certificates.expiries().get(files('renewed').certificate), await endOf('three'));
+  });
+
   it('are read again when the files change, and not at every handshake', async () => {
     await mkdir(join(dir, 'live'), { recursive: true });
     const replace = async (by: string) => {

@@ -1,5 +1,5 @@
 /** The gate's certificates by server name, read again when their files change; a broken new file leaves the old in force. */
-import { constants } from 'node:crypto';
+import { constants, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import type { SecureContext } from 'node:tls';
 import { createSecureContext } from 'node:tls';
@@ -22,6 +22,7 @@ const LOOK_EVERY_MS = 5_000;
 interface Loaded {
   readonly files: CertificateFiles;
   context: SecureContext;
+  endsMs: number;
   stamp: string;
   lookedMs: number;
 }
@@ -56,6 +57,18 @@ export class Certificates {
     return this.#fresh(this.#byName.get(name) ?? this.#byName.get(wildcard) ?? this.#byDefault);
   }
 
+  /** When each certificate in force ends, by its file. */
+  expiries(): ReadonlyMap<string, number> {
+    const all = [this.#byDefault, ...this.#byName.values()];
+    return new Map(
+      all.map((loaded) => {
+        // Where nobody speaks TLS for hours a renewal is still seen.
+        this.#fresh(loaded);
+        return [loaded.files.certificate, loaded.endsMs];
+      }),
+    );
+  }
+
   #fresh(loaded: Loaded): SecureContext {
     const nowMs = this.#nowMs();
     if (nowMs - loaded.lookedMs < LOOK_EVERY_MS) return loaded.context;
@@ -71,13 +84,16 @@ export class Certificates {
   #load(files: CertificateFiles): Loaded {
     const { minVersion, sessionTickets } = this.#settings;
     const stamp = stampOf(files);
+    const cert = readFileSync(files.certificate);
     const context = createSecureContext({
-      cert: readFileSync(files.certificate),
+      cert,
       key: readFileSync(files.key),
       minVersion,
       secureOptions: sessionTickets ? 0 : constants.SSL_OP_NO_TICKET,
     });
-    return { files, context, stamp, lookedMs: this.#nowMs() };
+    // The first in the file is our own; those that vouch for it follow.
+    const endsMs = new X509Certificate(cert).validToDate.getTime();
+    return { files, context, endsMs, stamp, lookedMs: this.#nowMs() };
   }
 }
 

@@ -1,5 +1,6 @@
 import { pino, type Logger } from 'pino';
 import type { Decision, DecisionOutcome } from '../core/decision.ts';
+import { wouldText } from '../core/told.ts';
 import { formatMailbox, formatReversePath } from '../mail/mailbox.ts';
 import { painter, type Paint } from './paint.ts';
 import { harmless, harmlessJson, jsonText } from './harmless.ts';
@@ -131,13 +132,6 @@ export function decisionLine(d: Decision) {
     size: d.sizeOctets,
     ms: Math.round(d.tookMs),
   };
-}
-
-/** `would be deferred by greylist:new, suspicion 3`: without `profile = "watch"`. */
-export function wouldText({ kind, check, code, suspicion }: NonNullable<Decision['would']>): string {
-  const done = kind === 'go-on' ? 'let in' : kind === 'refuse' ? 'refused' : 'deferred';
-  const by = check === undefined ? '' : ` by ${check}${code === undefined ? '' : `:${code}`}`;
-  return `would be ${done}${by}, suspicion ${suspicion}`;
 }
 
 /** How many recipients a message did not reach that others got: `outcome` speaks of those who got it. */

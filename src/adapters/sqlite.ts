@@ -38,9 +38,12 @@ function makeClosed(file: string): void {
 const BUSY_MS = 2000;
 
 function migrate(db: DatabaseSync, migrations: readonly string[]): void {
+  const versionNow = () => Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
+  // Who only reads does not wait for who writes.
+  if (versionNow() === migrations.length) return;
   // IMMEDIATE: two programs that start at once must not both find the tables missing.
   db.exec('BEGIN IMMEDIATE');
-  const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
+  const version = versionNow();
   if (version > migrations.length) throw new Error(NEWER);
   for (const step of migrations.slice(version)) db.exec(step);
   db.exec(`PRAGMA user_version = ${migrations.length}; COMMIT`);

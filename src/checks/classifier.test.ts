@@ -184,3 +184,32 @@ describe('classifier', () => {
     assert.equal(schema.safeParse({ spam_cutoff: 1.1 }).success, false);
   });
 });
+
+describe('what the classifier remembers', () => {
+  const remembering = (trained: Counts) => {
+    const kept = new Map<string, readonly string[]>();
+    const port: ClassifierPort = {
+      ...knowing(SPAMMY, trained),
+      remember: (id, tokens) => void kept.set(id, [...tokens]),
+    };
+    return { kept, port };
+  };
+
+  it('is every message, by its decision, before it can judge any', async () => {
+    for (const trained of [
+      { ham: 0, spam: 0 },
+      { ham: 500, spam: 500 },
+    ]) {
+      const { kept, port } = remembering(trained);
+      await ask(classifier, said, { classifier: port }, { remember: '14d' });
+      assert.deepEqual([...kept.keys()], ['K7Q2MX4E']);
+      assert.ok(kept.get('K7Q2MX4E')?.includes('buy pills'));
+    }
+  });
+
+  it('is nothing by default: a message is then not even read before there is enough to judge it by', async () => {
+    const { kept, port } = remembering({ ham: 0, spam: 0 });
+    const { findings } = await ask(classifier, said, { classifier: port });
+    assert.deepEqual([kept.size, findings[0]?.code], [0, 'untrained']);
+  });
+});

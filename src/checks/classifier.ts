@@ -6,7 +6,7 @@ import type { Clues } from '../core/clues.ts';
 import type { FactsAt } from '../core/facts.ts';
 import type { Finding, SpamScore } from '../core/finding.ts';
 import type { MessagePort } from '../core/ports.ts';
-import { count } from '../core/settings.ts';
+import { count, duration } from '../core/settings.ts';
 import { addFindings, addSender } from '../mail/token-gate.ts';
 import { MessageTokens, type Tokens } from '../mail/tokens.ts';
 
@@ -53,6 +53,12 @@ export const classifier = defineCheck({
         1_000_000,
         'How many messages of each kind must have been learnt before anything is judged.',
       ),
+      remember: duration(
+        '0s',
+        '0s',
+        '60d',
+        'For so long the tokens of each message are kept, as numbers, so that the classifier can be taught from a decision. 0s: not at all.',
+      ),
     })
     .refine(({ ham_cutoff, spam_cutoff }) => ham_cutoff < spam_cutoff, {
       path: ['ham_cutoff'],
@@ -65,15 +71,20 @@ export const classifier = defineCheck({
   gather: async (
     facts,
     { classifier, message },
-    { min_messages },
+    { min_messages, remember },
     signal,
     _site,
     clues,
   ): Promise<Evidence> => {
     // Whether it can judge at all comes first: reading the message is what costs.
     const { ham, spam } = (await classifier.recall([])).trained;
-    if (message === undefined || ham < min_messages || spam < min_messages) return { ham, spam };
+    const isTrained = ham >= min_messages && spam >= min_messages;
+    // Who has learnt too little to judge is whom one wants to teach.
+    const remembers = remember > 0 && classifier.remember !== undefined;
+    if (message === undefined || (!isTrained && !remembers)) return { ham, spam };
     const tokens = await tokensOf(message, facts, clues, signal);
+    if (remembers) classifier.remember?.(facts.transaction.id, tokens);
+    if (!isTrained) return { ham, spam };
     const { seen, trained } = await classifier.recall(tokens);
     const { score, telling } = scoreOf(seen, trained);
     return { ...trained, scored: { score, tokens: tokens.size, seen: seen.length, telling: telling.length } };

@@ -15,6 +15,7 @@ export const clientList = defineCheck({
   settings: z.object({}),
   defaults: { on_fail: 'refuse', on_temperror: 'go-on', weight: 8, refuse_at: 'rcpt' },
   lifted: 'by-any',
+  asksLists: true,
   gather: ({ session }, ports): { entries: readonly ListEntry[] } => ({
     // The question names the client alone, so entries with further conditions do not match.
     entries: ports.lists.find({ client: session.client.address }).filter((e) => e.kind === 'block'),

@@ -17,6 +17,7 @@ export const envelopeList = defineCheck({
   settings: z.object({}),
   defaults: { on_fail: 'refuse', on_temperror: 'go-on', weight: 8, refuse_at: 'rcpt' },
   lifted: 'by-any',
+  asksLists: true,
   gather: ({ session, transaction, recipient }, ports): { entries: readonly ListEntry[] } => {
     const question = {
       client: session.client.address,

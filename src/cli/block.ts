@@ -3,14 +3,17 @@
  * runs: it sees what is written here at its next look-up. Exit codes: 0 done, 1 nothing found or removed, 64 bad use, 66 no store yet. Reasons quote what clients once sent.
  */
 import { jsonText } from '../adapters/harmless.ts';
+import { letIn } from '../adapters/store/let-in.ts';
 import type { State } from '../adapters/store/sqlite.ts';
 import type { Config } from '../config/config.ts';
 import { BOUNCED_GUESSES, convictedNetwork, GUESSES, REACHED, STRIKES } from '../core/charges.ts';
+import { reasonProblem, widthProblem } from '../core/operator-block.ts';
 import type { Block } from '../core/ports.ts';
 import { clientNetwork } from '../core/site.ts';
 import { standingKind } from '../core/standing.ts';
-import { formatIp, formatNetwork, parseNetwork, type Network } from '../mail/ip.ts';
+import { formatIp, networkName, parseNetwork, type Network } from '../mail/ip.ts';
 import { CommandError } from './exit.ts';
+import { lastingMs } from './lasting.ts';
 import { withStore } from './store.ts';
 import { formatTable } from './table.ts';
 import { formatTime } from './times.ts';
@@ -36,7 +39,7 @@ export async function blockListCommand(
   const { network, all = false, json = false, limit = '1000' } = options;
   if (!/^\d{1,7}$/.test(limit) || Number(limit) < 1 || Number(limit) > MAX_ROWS)
     throw new CommandError(`--limit "${limit}" is no count; it wants 1 to ${MAX_ROWS}`);
-  const of = network === undefined ? {} : { network: textOf(networkOf(network)) };
+  const of = network === undefined ? {} : { network: networkName(networkOf(network)) };
   const found = withStore(where, 'read', ({ blocks }) =>
     blocks.list({ ...of, ended: all, limit: Number(limit) }),
   );
@@ -53,22 +56,16 @@ export interface AddOptions {
 
 export async function blockAddCommand(where: Where, options: AddOptions, write = toStdout): Promise<number> {
   const network = networkOf(options.network);
-  const widest = network.base.family === 4 ? WIDEST_V4 : WIDEST_V6;
-  if (network.prefix < widest)
-    throw new CommandError(
-      `${textOf(network)} is too wide; nothing wider than /${widest} is blocked. Typed wrongly?`,
-    );
   const { reason = '' } = options;
-  if (reason.trim() === '')
-    throw new CommandError('--reason is missing: those who are refused read it, and so will you in a month');
-  if (reason.length > MAX_REASON) throw new CommandError(`--reason is longer than ${MAX_REASON} characters`);
+  const problem = widthProblem(network) ?? reasonProblem(reason, '--reason');
+  if (problem !== undefined) throw new CommandError(problem);
   const endsMs = Date.now() + lastingMs(options.for);
   const block = withStore(where, 'write', ({ blocks }) =>
-    blocks.add({ network: textOf(network), reason, endsMs, by: 'operator' }),
+    blocks.add({ network: networkName(network), reason, endsMs, by: 'operator' }),
   );
   write(`${block.network} is blocked until ${formatTime(block.endsMs)}\n`);
   const { networks, relays } = where.site;
-  const address = textOf(network).split('/')[0] ?? '';
+  const address = networkName(network).split('/')[0] ?? '';
   if (networks.has(address) || relays.has(address))
     write('Note: `networks` and `relays` of the configuration are never refused, whatever is blocked.\n');
   return 0;
@@ -77,12 +74,11 @@ export async function blockAddCommand(where: Where, options: AddOptions, write =
 /** Lets it in again: what made the entry would make the next one, or turn the client away without one. */
 export async function blockRemoveCommand(where: Where, network: string, write = toStdout): Promise<number> {
   const of = networkOf(network);
-  const text = textOf(of);
-  const [removed, forgiven, around] = withStore(where, 'write', (store) => [
-    store.blocks.remove(text),
-    store.forgive(of, keysOf(where, of)),
-    store.blocks.list({ network: text }),
-  ]);
+  const text = networkName(of);
+  const { removed, forgiven, around } = withStore(where, 'write', (store) => ({
+    ...letIn(store, where.site, of),
+    around: store.blocks.list({ network: text }),
+  }));
   if (removed) write(`${text} is no longer blocked, and all that was held against it is forgotten\n`);
   else if (forgiven) write(`There is no entry for ${text}; what was held against it is forgotten\n`);
   else write(`There is no entry for ${text}, and nothing is held against it\n`);
@@ -95,7 +91,8 @@ export async function blockRemoveCommand(where: Where, network: string, write = 
 export async function blockShowCommand(where: Where, address: string, write = toStdout): Promise<number> {
   const of = networkOf(address);
   const client = formatIp(of.base);
-  if (textOf(of) !== client) throw new CommandError(`${address} is a network; \`show\` wants an address`);
+  if (networkName(of) !== client)
+    throw new CommandError(`${address} is a network; \`show\` wants an address`);
   const { lines, block } = withStore(where, 'read', (store) => ({
     lines: heldLines(store, where, client),
     block: store.blocks.covering(client),
@@ -128,13 +125,6 @@ function heldLines({ standing, rates }: State, { site }: Where, client: string):
   return lines;
 }
 
-/** By what its conduct is remembered, where it is one client. */
-function keysOf({ site }: Where, network: Network): readonly string[] {
-  const address = formatIp(network.base);
-  const own = convictedNetwork(site, address);
-  return [address, own].includes(textOf(network)) ? [own, clientNetwork(site, address)] : [];
-}
-
 /** Newest first, as the store lists them. */
 export function formatBlocks(blocks: readonly Block[], nowMs: number): string {
   const rows = blocks.map((b) => [
@@ -160,34 +150,8 @@ export function formatBlocks(blocks: readonly Block[], nowMs: number): string {
   );
 }
 
-// Wider ones are typing mistakes, and shut half the world out.
-const WIDEST_V4 = 8;
-const WIDEST_V6 = 16;
-const MAX_REASON = 200;
-const MAX_DAYS = 3650;
-const UNIT_MS: Readonly<Record<string, number>> = {
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
-};
-
-function lastingMs(text: string): number {
-  const m = /^(\d{1,7})([mhdw])$/.exec(text);
-  const ms = m === null ? 0 : Number(m[1]) * (UNIT_MS[m[2] ?? ''] ?? 0);
-  if (ms > 0 && ms <= MAX_DAYS * 86_400_000) return ms;
-  throw new CommandError(`--for "${text}" is no time; it wants 30m, 12h, 1d or 2w, at most ${MAX_DAYS}d`);
-}
-
 function networkOf(text: string): Network {
   const network = parseNetwork(text);
   if (network.kind === 'network') return network;
   throw new CommandError(`${network.problem}; NETWORK is an address or CIDR such as 192.0.2.0/24`);
-}
-
-/** As the store names it: a single address goes without its prefix length. */
-function textOf(network: Network): string {
-  const text = formatNetwork(network);
-  const whole = network.base.family === 4 ? '/32' : '/128';
-  return text.endsWith(whole) ? text.slice(0, -whole.length) : text;
 }

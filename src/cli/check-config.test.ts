@@ -6,6 +6,7 @@ import { onEnd, type Cleanup } from '../../test/program.ts';
 import { tempDir } from '../../test/tempdir.ts';
 import { ZoneServer } from '../adapters/dns/zone-server.ts';
 import { openClassifier } from '../adapters/classifier/sqlite.ts';
+import { openStore } from '../adapters/store/sqlite.ts';
 import { LADDER } from '../checks/ladder.ts';
 import { checkConfigCommand } from './check-config.ts';
 import type { Explained } from './explain.ts';
@@ -274,6 +275,15 @@ describe('postern check-config --explain', () => {
     ] as const)
       assert.match(empty[name] ?? '', reason);
     assert.equal(empty['fcrdns'], undefined);
+    const dir = await tempDir(t);
+    const store = openStore(join(dir, 'data', 'store.sqlite'));
+    store.listed.add({ kind: 'block', client: '192.0.2.7', by: 'ann' });
+    store.listed.add({ kind: 'allow', host: 'a.example', by: 'ann' });
+    store.listed.add({ kind: 'block', sender: 'b.example', endsMs: Date.now() + 600_000, by: 'ann' });
+    store.close();
+    const { checks } = await json(t, { dir, tables });
+    const idle = checks.flatMap(({ check, why }) => (/block list/.test(why ?? '') ? [check] : []));
+    assert.deepEqual(idle, ['client-name-list'], 'what is listed while the gate runs counts');
     const filled = await why(
       '[[block]]\nclient = "192.0.2.7"\n[[block]]\nhost = "a.example"\n[[block]]\nsender = "b.example"\n[[checks.dnsbl.zones]]\nzone = "zen.example"\n',
     );

@@ -3,17 +3,20 @@ import { join } from 'node:path';
 import { learntIn } from '../adapters/classifier/learnt.ts';
 import { jsonText } from '../adapters/harmless.ts';
 import { painter } from '../adapters/paint.ts';
+import { listedIn } from '../adapters/store/listed-in.ts';
 import { classifier } from '../checks/classifier.ts';
 import type { Config } from '../config/config.ts';
 import { load } from '../config/load.ts';
+import { isOff } from '../config/off.ts';
 import { formatProblem } from '../config/problems.ts';
 import type { SocketAddress } from '../config/values.ts';
 import type { AnyCheck } from '../core/check.ts';
 import { buildLists } from '../core/lists.ts';
 import { EX_CONFIG } from './exit.ts';
-import { explain, explainAsJson, explainAsTable, isOff } from './explain.ts';
+import { explain, explainAsJson, explainAsTable, type Circumstances } from './explain.ts';
 import { resolverProblem } from './resolver-problem.ts';
 import { warningsOf } from './warnings.ts';
+import { STANDARD } from './streams.ts';
 
 export interface CheckConfigOptions {
   readonly file: string;
@@ -22,18 +25,6 @@ export interface CheckConfigOptions {
   /** Of `explain`, or of the problems. */
   readonly json?: boolean;
 }
-
-interface Streams {
-  out(text: string): void;
-  err(text: string): void;
-  readonly isTTY?: boolean;
-}
-
-const STANDARD: Streams = {
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
-  isTTY: process.stdout.isTTY,
-};
 
 export async function checkConfigCommand(
   { file, checks, ...options }: CheckConfigOptions,
@@ -53,22 +44,23 @@ export async function checkConfigCommand(
     return EX_CONFIG;
   }
   const warnings = warningsOf(config);
-  if (options.json === true) streams.out(await explainAsJson(config, warnings, untrained(config)));
+  const known = { untrained: untrained(config), listed: listedIn(join(config.dataDir, 'store.sqlite')) };
+  if (options.json === true) streams.out(await explainAsJson(config, warnings, known));
   else if (options.explain === true) {
     const table = explainAsTable(
       config,
-      explain(config, await resolverProblem(config), untrained(config)),
+      explain(config, { ...known, noResolver: await resolverProblem(config) }),
       painter(streams),
     );
-    streams.out(`${formatConfig(config, warnings)}\n${table}`);
-  } else streams.out(formatConfig(config, [...idleOf(config), ...warnings]));
+    streams.out(`${formatConfig(config, warnings, known)}\n${table}`);
+  } else streams.out(formatConfig(config, [...idleOf(config, known), ...warnings], known));
   return 0;
 }
 
-function formatConfig(config: Config, warnings: readonly string[]): string {
+function formatConfig(config: Config, warnings: readonly string[], known: Circumstances): string {
   const { site, profile } = config;
   const more = site.domains.length > 5 ? ` and ${site.domains.length - 5} more` : '';
-  const states = explain(config, undefined, untrained(config)).map(({ state }) => state);
+  const states = explain(config, known).map(({ state }) => state);
   const running = states.filter((state) => state === 'on').length;
   const unable = states.filter((state) => state === 'cannot run').length;
   const lines = [
@@ -91,7 +83,7 @@ function placesOf({ listen, services }: Config): string[] {
 }
 
 /** Not among what the gate itself warns of: at its start nothing has been learnt, and that is no trouble. */
-function untrained({ checks, dataDir }: Config): string | undefined {
+export function untrained({ checks, dataDir }: Config): string | undefined {
   const configured = checks.find(({ check }) => check.name === classifier.name);
   if (configured === undefined || isOff(configured)) return undefined;
   const learnt = learntIn(join(dataDir, 'classifier.sqlite'));
@@ -100,8 +92,7 @@ function untrained({ checks, dataDir }: Config): string | undefined {
   return `${learnt.ham} ham and ${learnt.spam} spam learnt, it takes ${wanted} of each to judge; see postern learn --help`;
 }
 
-function idleOf(config: Config): string[] {
-  const unlearnt = untrained(config);
+function idleOf(config: Config, { untrained: unlearnt }: Circumstances): string[] {
   const idle = config.checks
     .filter((configured) => configured.idle !== undefined && !isOff(configured))
     .map(({ check, idle: why }) => `${check.name} is on but does nothing: ${why}`);

@@ -29,6 +29,7 @@ import { EX_CONFIG } from './exit.ts';
 import { withJournal } from './journal.ts';
 import { inPlainWords } from './plain-words.ts';
 import { warningsOf } from './warnings.ts';
+import { STANDARD } from './streams.ts';
 
 export interface DoctorOptions {
   readonly file: string;
@@ -41,18 +42,6 @@ export interface DoctorOptions {
   readonly exim?: string;
   readonly json?: boolean;
 }
-
-interface Streams {
-  out(text: string): void;
-  err(text: string): void;
-  readonly isTTY?: boolean;
-}
-
-const STANDARD: Streams = {
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
-  isTTY: process.stdout.isTTY,
-};
 
 export async function doctorCommand(options: DoctorOptions, streams = STANDARD): Promise<number> {
   const loaded = load(options.file, options.checks);

@@ -3,6 +3,7 @@ import { jsonText } from '../adapters/harmless.ts';
 import type { Paint } from '../adapters/paint.ts';
 import { classifier } from '../checks/classifier.ts';
 import type { CheckConfig, Config } from '../config/config.ts';
+import { isOff } from '../config/off.ts';
 import type { Origin } from '../config/profile.ts';
 import { hasPlaceAt } from '../core/check.ts';
 import type { SessionFacts } from '../core/facts.ts';
@@ -45,8 +46,18 @@ function doorsOf({ listen, services }: Config): readonly Door[] {
   ];
 }
 
-/** In the order of the ladder. `noResolver`: why DNS cannot be asked, if it cannot; `untrained`: why the classifier judges nothing. */
-export function explain(config: Config, noResolver?: string, untrained?: string): Explained[] {
+/** What is known beside the configuration, by the place where it runs. */
+export interface Circumstances {
+  /** Why DNS cannot be asked, if it cannot. */
+  readonly noResolver?: string | undefined;
+  /** Why the classifier judges nothing. */
+  readonly untrained?: string | undefined;
+  /** What people have listed while the gate runs. */
+  readonly listed?: readonly ListEntry[];
+}
+
+/** In the order of the ladder. */
+export function explain(config: Config, known: Circumstances = {}): Explained[] {
   const doors = doorsOf(config);
   const climbed = config.checks.toSorted((a, b) => COSTS.indexOf(a.check.cost) - COSTS.indexOf(b.check.cost));
   return climbed.map((configured) => {
@@ -54,7 +65,7 @@ export function explain(config: Config, noResolver?: string, untrained?: string)
     const off = isOff(configured);
     const notAt = off ? [] : doors.filter((door) => !hasPlaceAt(check, door));
     const nowhere = notAt.length === doors.length && doors.length > 0 ? NOWHERE : undefined;
-    const why = off ? undefined : (nowhere ?? whyNot(configured, config.listEntries, noResolver, untrained));
+    const why = off ? undefined : (nowhere ?? whyNot(configured, config.listEntries, known));
     const differing = Object.entries(settings.actions).filter(([, action]) => action !== settings.on_fail);
     return {
       check: check.name,
@@ -76,17 +87,6 @@ export function explain(config: Config, noResolver?: string, untrained?: string)
 
 const NOWHERE = 'no door is open at which it has anything to judge';
 
-/** A check that is off by default is not switched on by what it would do by default with one of its findings. */
-export function isOff({ check, settings }: CheckConfig): boolean {
-  const { on_fail, actions = {} } = check.defaults;
-  return (
-    settings.on_fail === 'off' &&
-    Object.entries(settings.actions).every(
-      ([code, action]) => action === 'off' || (on_fail === 'off' && action === actions[code]),
-    )
-  );
-}
-
 /** The checks that read the operator's block list, and the entries that each of them reads. */
 const LISTS: Readonly<
   Record<string, { readonly reads: (entry: ListEntry) => boolean; readonly what: string }>
@@ -105,13 +105,13 @@ const LISTS: Readonly<
 function whyNot(
   { check, idle }: CheckConfig,
   entries: ListEntries,
-  noResolver: string | undefined,
-  untrained: string | undefined,
+  { noResolver, untrained, listed = [] }: Circumstances,
 ): string | undefined {
   if (idle !== undefined) return idle;
   if (check.name === classifier.name) return untrained;
   const list = LISTS[check.name];
-  if (list !== undefined && !entries.some((e) => e.kind === 'block' && list.reads(e)))
+  const isRead = (e: ListEntry) => e.kind === 'block' && list?.reads(e) === true;
+  if (list !== undefined && !listed.some(isRead) && !entries.some(isRead))
     return `no block list entry names ${list.what}`;
   return check.cost === 'dns' || check.cost === 'dns-chain' ? noResolver : undefined;
 }
@@ -119,7 +119,7 @@ function whyNot(
 export async function explainAsJson(
   config: Config,
   warnings: readonly string[],
-  untrained?: string,
+  known: Omit<Circumstances, 'noResolver'> = {},
 ): Promise<string> {
   const { file, policy, profile, refuseAtSuspicion, refuseAtSuspicionFrom } = config;
   const explained = {
@@ -130,7 +130,7 @@ export async function explainAsJson(
       value: Number.isFinite(refuseAtSuspicion) ? refuseAtSuspicion : null,
       from: refuseAtSuspicionFrom,
     },
-    checks: explain(config, await resolverProblem(config), untrained),
+    checks: explain(config, { ...known, noResolver: await resolverProblem(config) }),
     warnings,
   };
   return `${jsonText(explained, 2)}\n`;

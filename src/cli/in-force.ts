@@ -20,16 +20,17 @@ import { Callout } from '../adapters/callout.ts';
 import { DnsShares } from '../adapters/dns/shares.ts';
 import { DnsResolver } from '../adapters/dns/resolver.ts';
 import { ZoneHealth, type ZoneEvent } from '../adapters/dns/zone-health.ts';
+import { Health } from '../adapters/health.ts';
 import { openScanners, type OpenScanners } from '../adapters/scanners/open.ts';
 import { Spools } from '../adapters/spool.ts';
 import { archivesSettingsOf, type AttachmentSettings } from '../checks/attachments.ts';
 import { scannerSettingsOf, type Scanning } from '../checks/scanning.ts';
 import { watchedZones } from '../checks/dns-zones.ts';
 import { convictionsOf } from '../config/convictions.ts';
-import { buildLists, type Lists } from '../core/lists.ts';
+import { isOff } from '../config/off.ts';
+import { buildLists, joinedLists, type Lists } from '../core/lists.ts';
 import { isOurDomain } from '../core/site.ts';
 import { newId } from '../engine/id.ts';
-import { isOff } from './explain.ts';
 import { DEFAULT_LIMITS, tightened } from '../wire/smtp/limits.ts';
 import { join } from 'node:path';
 
@@ -40,6 +41,7 @@ export interface InForce {
   readonly milter: Service<MilterSettings>;
   readonly policyService: Service<PolicySettings>;
   readonly zones: ZoneHealth;
+  readonly health: Health;
   readonly router: Router;
   readonly scanners: OpenScanners;
   readonly archives: OpenArchives | undefined;
@@ -58,6 +60,8 @@ export interface Surroundings {
   /** The store, in all its uses. */
   readonly state: Pick<Ports, 'store' | 'greylist' | 'standing' | 'blocks' | 'rates'>;
   readonly classifier: ClassifierPort;
+  /** What people list while the gate runs; asked beside the lists of the configuration. */
+  readonly listed?: Lists;
   /** Nothing is asked on the side. */
   readonly isTrial?: true;
   readonly nowMs: () => number;
@@ -80,8 +84,11 @@ export function putInForce(
   const shares = new DnsShares(dns);
   const zones = new ZoneHealth({ dns, zones: zonesOf(config), onEvent: around.onZone });
   const acceptAll = acceptAllWatch(config, around);
+  const health = new Health(around.nowMs);
   const backendOf = ({ url, ...settings }: BackendConfig) => {
-    const backend = openBackend(url, { ...settings, hostName: site.hostName }, around.onTrouble);
+    const backend = health.backend(
+      openBackend(url, { ...settings, hostName: site.hostName }, around.onTrouble),
+    );
     // A Maildir takes what it is given and bounces nothing.
     return url.kind === 'maildir' ? backend : (acceptAll?.watching(backend) ?? backend);
   };
@@ -111,9 +118,13 @@ export function putInForce(
         rates: around.state.rates,
         perServer: calloutsPerServer(config),
       }),
-      lists,
+      lists: around.listed === undefined ? lists : joinedLists([lists, around.listed]),
       zones,
-      scanners,
+      scanners: {
+        clamav: health.scanner('clamav', scanners.clamav),
+        spamassassin: health.scanner('spamassassin', scanners.spamassassin),
+        rspamd: health.scanner('rspamd', scanners.rspamd),
+      },
       archives,
       classifier: around.classifier,
     },
@@ -159,6 +170,7 @@ export function putInForce(
       endpoints: endpointsOf(config, 'policy'),
     },
     zones,
+    health,
     router,
     scanners,
     archives,

@@ -4,10 +4,11 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { tempDir } from '../../test/tempdir.ts';
+import { contentHash, decisionHash } from '../adapters/classifier/identity.ts';
 import { openClassifier } from '../adapters/classifier/sqlite.ts';
 import { classifyCommand } from './classify.ts';
 import { CommandError, EX_NOINPUT, EX_USAGE } from './exit.ts';
-import { learnCommand, type LearnOptions } from './learn.ts';
+import { learnCommand, learntTokens, type LearnOptions } from './learn.ts';
 
 const MAIN = join(import.meta.dirname, 'main.ts');
 
@@ -92,6 +93,33 @@ describe('postern learn', () => {
   it('passes over what is empty', async (t) => {
     const { file, learn } = await site(t);
     assert.match(await learn('ham', [await file('1', '')]), /^ham: 1 empty or too long/);
+  });
+
+  it('knows it again by the decision that delivered it, in another mailbox too', async (t) => {
+    const { dataDir, file, learn } = await site(t);
+    const mark = 'X-Postern: id=K7Q2MX4E; suspicion=0\n';
+    await learn('spam', [await file('1', `Delivered-To: ann@a.example\n${mark}${SPAM}`)]);
+    assert.match(
+      await learn('spam', [await file('2', `Delivered-To: joe@a.example\n${mark}${SPAM}`)]),
+      /^spam: 1 known already/,
+    );
+    const store = openClassifier(join(dataDir, 'classifier.sqlite'));
+    assert.equal(store.learntAs(decisionHash('K7Q2MX4E')), 'spam');
+    store.close();
+    assert.match(await learn('ham', [join(dataDir, '2')], { forget: true }), /^ham: 1 forgotten/);
+    // A second mark, below the gate's, is not the gate's.
+    const forged = `X-Postern: id=00000001; suspicion=0\n${mark}${SPAM}`;
+    await learn('spam', [join(dataDir, '2')]);
+    assert.match(await learn('spam', [await file('3', forged)]), /^spam: 1 learnt/);
+  });
+
+  it('knows it by its content, if it was learnt so', async (t) => {
+    const { dataDir, file, learn } = await site(t);
+    const marked = `X-Postern: id=K7Q2MX4E; suspicion=0\n${HAM}`;
+    const store = openClassifier(join(dataDir, 'classifier.sqlite'));
+    store.learn('ham', contentHash(Buffer.from(marked)), learntTokens(Buffer.from(marked)));
+    store.close();
+    assert.match(await learn('ham', [await file('1', marked)]), /^ham: 1 known already/);
   });
 
   it('counts what the gate found when it delivered the message', async (t) => {

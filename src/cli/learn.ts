@@ -3,13 +3,13 @@
  * is one transaction, and is known by its content: what was broken off goes on where it was, and nothing is learnt twice. Exit codes: 0
  * done, 64 bad use, 66 a path or the file of the classifier cannot be used, 130 stopped by Ctrl-C.
  */
-import { createHash } from 'node:crypto';
 import { chownSync, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { contentHash, decisionHash } from '../adapters/classifier/identity.ts';
 import { openClassifier, type ClassifierStore, type Kind } from '../adapters/classifier/sqlite.ts';
 import type { Config } from '../config/config.ts';
 import { fields, headerEnd, type Header } from '../mail/header.ts';
-import { addFindings, markedFindings } from '../mail/token-gate.ts';
+import { addFindings, markedDecision, markedFindings } from '../mail/token-gate.ts';
 import { MessageTokens, type Tokens } from '../mail/tokens.ts';
 import { CommandError, EX_NOINPUT } from './exit.ts';
 import { mailFiles, messagesOf } from './mailboxes.ts';
@@ -76,13 +76,13 @@ export async function learnCommand(
 }
 
 function learnMessage(store: ClassifierStore, kind: Kind, message: Buffer): 'learnt' | 'known' | 'changed' {
-  const hash = contentHash(message);
+  const hash = identityOf(store, message);
   // Parsed only where there is something to learn: going on after a stop is quick.
   return store.learntAs(hash) === kind ? 'known' : store.learn(kind, hash, learntTokens(message));
 }
 
 function forgetMessage(store: ClassifierStore, message: Buffer): 'forgotten' | 'unknown' {
-  const hash = contentHash(message);
+  const hash = identityOf(store, message);
   if (store.learntAs(hash) === undefined) return 'unknown';
   store.forget(hash, learntTokens(message));
   return 'forgotten';
@@ -101,10 +101,12 @@ function headerOf(message: Buffer): Header {
   return { bytes: message, end, fields: [...fields(message, end)] };
 }
 
-/** The same message has other line ends in another mailbox. */
-function contentHash(message: Buffer): Buffer {
-  const text = message.toString('latin1').replace(/\r\n/g, '\n').trimEnd();
-  return createHash('sha256').update(text, 'latin1').digest();
+/** What the gate delivered may have been taught from its decision already, or will be: it is known by that, unless it is by its content. */
+function identityOf(store: ClassifierStore, message: Buffer): Buffer {
+  const content = contentHash(message);
+  if (store.learntAs(content) !== undefined) return content;
+  const decision = markedDecision(headerOf(message));
+  return decision === undefined ? content : decisionHash(decision);
 }
 
 function tell(counts: Record<keyof typeof SAID, number>, kind: Kind): string {
@@ -130,7 +132,7 @@ const number = (n: number): string => n.toLocaleString('en-US');
 const WAIT_MS = 10_000;
 
 /** `make`: teaching may come before the gate's first start. The file is then the folder's owner's, not root's. */
-export function openStore({ dataDir }: Where, to: 'make' | 'read'): ClassifierStore {
+export function openStore({ dataDir }: Where, to: 'make' | 'read', waitMs = WAIT_MS): ClassifierStore {
   const file = join(dataDir, 'classifier.sqlite');
   const isNew = !existsSync(file);
   if (isNew && (to === 'read' || !existsSync(dataDir)))
@@ -141,7 +143,7 @@ export function openStore({ dataDir }: Where, to: 'make' | 'read'): ClassifierSt
       EX_NOINPUT,
     );
   try {
-    const store = openClassifier(file, { cache: false, waitMs: WAIT_MS });
+    const store = openClassifier(file, { cache: false, waitMs });
     if (isNew && process.getuid?.() === 0) {
       const { uid, gid } = statSync(dataDir);
       for (const suffix of ['', '-wal', '-shm'])

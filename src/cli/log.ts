@@ -9,12 +9,13 @@ import type { Config } from '../config/config.ts';
 import { nearest } from '../config/nearest.ts';
 import type { Decision, DecisionOutcome, JournalQuery } from '../core/decision.ts';
 import type { Block } from '../core/ports.ts';
+import { senderOf } from '../core/told.ts';
 import { parseNetwork } from '../mail/ip.ts';
 import { formatMailbox } from '../mail/mailbox.ts';
 import { CommandError } from './exit.ts';
 import { withJournal } from './journal.ts';
 import { withStore } from './store.ts';
-import { formatStory, senderOf } from './story.ts';
+import { formatStory } from './story.ts';
 import { formatTable } from './table.ts';
 import { formatTime, readTime } from './times.ts';
 

@@ -16,11 +16,20 @@ import {
 import { checkConfigCommand } from './check-config.ts';
 import { classifyCommand, type ClassifyOptions } from './classify.ts';
 import { doctorCommand, type DoctorOptions } from './doctor.ts';
+import { effectCommand, type EffectOptions } from './effect.ts';
 import { CommandError, EX_CONFIG, EX_SOFTWARE, EX_USAGE } from './exit.ts';
 import { learnCommand } from './learn.ts';
+import {
+  listAddCommand,
+  listRemoveCommand,
+  listShowCommand,
+  type ListAddOptions,
+  type ShowOptions,
+} from './list.ts';
 import { logCommand, type LogOptions } from './log.ts';
 import { readPassword } from './password.ts';
 import { inPlainWords } from './plain-words.ts';
+import { replayCommand, type ReplayOptions } from './replay.ts';
 import { runCommand } from './run.ts';
 import { statsCommand, type StatsOptions } from './stats.ts';
 import { tryCommand, type TryOptions } from './try.ts';
@@ -142,6 +151,49 @@ program
     finish(withConfig(options.config, (c) => statsCommand(c, options))),
   );
 
+program
+  .command('replay')
+  .description(
+    'Judges recorded decisions again under another configuration, and says what would differ. Asks nobody.',
+  )
+  .requiredOption('--config <file>', 'the configuration as it would be')
+  .option(
+    '-c, --current <file>',
+    'the one in force, for its journal; else the new one has to name the same data_dir',
+  )
+  .option('--since <time>', 'such as 2026-11-21T08:00, or 7d', '7d')
+  .option('--until <time>', 'likewise')
+  .option('--limit <n>', 'shown of each kind', '20')
+  .option('--json', 'as JSON')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  postern replay --config new.toml\n  postern replay -c /etc/postern/postern.toml --config /tmp/new.toml --since 30d' +
+      '\n\nExit status: 0 nothing would differ, 1 something would be refused or let in that was not, 66 no journal,' +
+      '\n78 bad configuration, 130 stopped by Ctrl-C.',
+  )
+  .action((options: Omit<ReplayOptions, 'checks'>) => finish(replayCommand({ ...options, checks: LADDER })));
+
+program
+  .command('effect')
+  .description(
+    'What the checks do for you: unwanted and wanted mail per hour with none, with each alone, with all.',
+  )
+  .addOption(config())
+  .option('--since <time>', 'of the journal: such as 2026-11-21T08:00, or 7d', '7d')
+  .option('--until <time>', 'likewise')
+  .option('--ham <folder>', 'in place of the journal: a folder of wanted messages, a Maildir or an mbox file')
+  .option('--spam <folder>', 'and one of unwanted ones')
+  .option('--no-dns', 'of folders: ask no DNS, and leave out the checks that need it')
+  .option('--json', 'as JSON')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  postern effect --since 30d\n  postern effect --ham ~/Maildir/.Archive --spam ~/Maildir/.Junk --no-dns' +
+      '\n\nExit status: 0 done, 1 no mail to speak of, 66 no journal or no such folder, 130 stopped by Ctrl-C.',
+  )
+  .action((options: EffectOptions & { config: string }) =>
+    finish(withConfig(options.config, (c) => effectCommand(c, options))),
+  );
+
 const block = program
   .command('block')
   .description('The short-term block list: who is refused for a while, and why. Also while the gate runs.')
@@ -199,6 +251,62 @@ block
     finish(withConfig(options.config, (c) => blockRemoveCommand(c, network))),
   );
 
+const list = program
+  .command('list')
+  .description('The allow and block lists kept while the gate runs, beside those of the configuration.')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  postern list add allow --client 192.0.2.7 --for 30d --reason "our printer"' +
+      '\n  postern list add allow --sender example.net --recipient ann@example.org --reason "she asked"' +
+      '\n  postern list add block --sender .example.com --reason "nothing but spam"\n  postern list show example.net',
+  );
+
+list
+  .command('show')
+  .description('Prints the entries in force, newest first.')
+  .argument('[text]', 'only those with this in a condition, the reason, the decision, or by whom')
+  .addOption(config())
+  .option('--kind <list>', 'only allow, block or list-host')
+  .option('--limit <n>', 'at most so many', '1000')
+  .option('--json', 'one JSON object a line')
+  .addHelpText('after', '\nExit status: 0 found some, 1 found none.')
+  .action((text: string | undefined, options: ShowOptions & { config: string }) =>
+    finish(
+      withConfig(options.config, (c) =>
+        listShowCommand(c, text === undefined ? options : { ...options, text }),
+      ),
+    ),
+  );
+
+list
+  .command('add')
+  .description(
+    'Lets in or blocks whatever all the conditions fit; stands in the place of an entry for the same.',
+  )
+  .argument('<list>', 'allow, block, or list-host')
+  .addOption(config())
+  .option('--client <network>', 'address, or network such as 192.0.2.0/24')
+  .option('--host <name>', 'confirmed host name; .example.net for all below it')
+  .option('--sender <path>', 'user@example.net, example.net, .example.net, or <>')
+  .option('--recipient <path>', 'user@example.org, example.org, or .example.org')
+  .option('--lifts <check...>', 'of allow: only these checks; else all that can be lifted')
+  .option('--for <time>', 'how long: 30m, 12h, 1d, 2w; else for good')
+  .option('--decision <id>', 'the decision that it is made from')
+  .requiredOption('--reason <text>', 'why; of block: those who are refused read it')
+  .action((kind: string, options: ListAddOptions & { config: string }) =>
+    finish(withConfig(options.config, (c) => listAddCommand(c, kind, options))),
+  );
+
+list
+  .command('remove')
+  .description('Takes an entry off its list.')
+  .argument('<id>', 'its number, as `list show` prints it')
+  .addOption(config())
+  .addHelpText('after', '\nExit status: 0 done, 1 there was no such entry.')
+  .action((id: string, options: { config: string }) =>
+    finish(withConfig(options.config, (c) => listRemoveCommand(c, id))),
+  );
+
 program
   .command('learn')
   .description('Teaches the classifier from mail that somebody has sorted. Also while the gate runs.')
@@ -228,6 +336,55 @@ program
     finish(withConfig(options.config, (c) => classifyCommand(c, { ...options, file }))),
   );
 
+const admin = program
+  .command('admin')
+  .description('The dashboard for the people who run the gate; `postern run` starts it where [admin] is set.')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  postern admin set-password\n  postern admin serve -c /etc/postern/postern.toml',
+  );
+
+admin
+  .command('serve')
+  .description('Serves the dashboard without a gate beside it: the journal, the lists, the reports.')
+  .addOption(config())
+  .addHelpText('after', '\nExit status: 0 stopped, 66 no journal yet, 71 cannot start, 78 bad configuration.')
+  // Its packages are nothing that a gate or another command should load.
+  .action((options: { config: string }) =>
+    finish(import('./admin.ts').then(({ adminServeCommand }) => adminServeCommand(options.config))),
+  );
+
+admin
+  .command('set-password')
+  .description('Asks for a password, or reads it from standard input; that user can then log in.')
+  .argument('[user]', 'user name', 'admin')
+  .addOption(config())
+  .addHelpText(
+    'after',
+    '\nIt ends all sessions that the user has. Exit status: 0 done, 1 not taken, 78 bad configuration.',
+  )
+  .action((user: string, options: { config: string }) =>
+    finish(
+      import('./admin.ts').then(({ setPasswordCommand }) =>
+        withConfig(options.config, (c) => setPasswordCommand(c, user)),
+      ),
+    ),
+  );
+
+admin
+  .command('summary')
+  .description('Prints what the daily summary would say of the last 24 hours.')
+  .addOption(config())
+  .option('--send', 'sends it, too, to those whom [notify] names')
+  .addHelpText('after', '\nExit status: 0 done, 1 not sent, 66 no journal yet, 78 bad configuration.')
+  .action((options: { config: string; send?: boolean }) =>
+    finish(
+      import('./summary.ts').then(({ summaryCommand }) =>
+        withConfig(options.config, (c) => summaryCommand(c, options)),
+      ),
+    ),
+  );
+
 program
   .command('hash-password')
   .description('Asks for a password, or reads it from standard input; prints the line for the users file.')
@@ -248,9 +405,12 @@ program
 program
   .command('demo')
   .description('Opens a gate on loopback and plays a small morning of mail through it. No network, no root.')
-  .addHelpText('after', '\nExample:\n  postern demo')
+  .option('--stay', 'goes on until it is stopped, with its dashboard in the browser')
+  .addHelpText('after', '\nExamples:\n  postern demo\n  postern demo --stay')
   // Its DNS server and its cast are nobody's business but its own.
-  .action(() => finish(import('./demo/demo.ts').then(({ demoCommand }) => demoCommand())));
+  .action((options: { stay?: boolean }) =>
+    finish(import('./demo/demo.ts').then(({ demoCommand }) => demoCommand(options))),
+  );
 
 async function withConfig(file: string, run: (config: Config) => Promise<number>): Promise<number> {
   const loaded = load(file, LADDER);

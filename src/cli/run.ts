@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { makeFolder } from '../adapters/folder.ts';
 import { openJournal } from '../adapters/journal/sqlite.ts';
 import { createLog, type Log } from '../adapters/log.ts';
+import { Metrics } from '../adapters/metrics.ts';
 import { openClassifier } from '../adapters/classifier/sqlite.ts';
+import { TokenMemory } from '../adapters/classifier/token-memory.ts';
 import { MachineLoad } from '../adapters/load.ts';
 import { openStore } from '../adapters/store/sqlite.ts';
 import { LADDER } from '../checks/ladder.ts';
@@ -22,9 +24,13 @@ import type { SocketAddress } from '../doors/listener.ts';
 import { Milter } from '../doors/milter/milter.ts';
 import { PolicyService } from '../doors/policy/policy.ts';
 import { newId } from '../engine/id.ts';
+import { AdminProcess } from './admin-process.ts';
 import { EX_CONFIG, EX_OSERR } from './exit.ts';
+import { dependenciesOf, RecentTrouble } from './gate-status.ts';
 import { putInForce, type InForce } from './in-force.ts';
 import { inSlices } from './in-slices.ts';
+import { LivingLists } from './living-lists.ts';
+import { rememberedMs, SEEN_MESSAGES } from './teaching-desk.ts';
 import { inPlainWords } from './plain-words.ts';
 import { findingWarnings, warningsOf } from './warnings.ts';
 
@@ -51,21 +57,37 @@ export interface Running {
   stop(): Promise<void>;
 }
 
+const COST_OF = new Map(LADDER.map(({ name, cost }) => [name, cost]));
+
 /** Starts the gate. Throws where an address, the data folder or a certificate cannot be used. `nowMs`: mail of another day has its clock. */
 export async function start(config: Config, log: Log, nowMs: () => number = Date.now): Promise<Running> {
   makeFolder(config.dataDir, 0o750);
   const trouble = (what: string, error: unknown, id?: string) => log.trouble(what, error, id);
+  const startedAtMs = nowMs();
+  const recently = new RecentTrouble(nowMs);
   const journal = openJournal(join(config.dataDir, 'journal.sqlite'), {
-    onTrouble: (reason, lost) =>
-      trouble(lost === 0 ? 'the journal' : `the journal lost ${lost} decisions`, reason),
+    rungOf: (check) => COST_OF.get(check),
+    onTrouble(reason, lost) {
+      recently.note('journal', reason);
+      trouble(lost === 0 ? 'the journal' : `the journal lost ${lost} decisions`, reason);
+    },
   });
   const store = openStore(join(config.dataDir, 'store.sqlite'), {
     nowMs,
-    onTrouble: (error) => trouble('the store', error),
+    onTrouble(error) {
+      recently.note('store', error);
+      trouble('the store', error);
+    },
   });
   const classifier = openClassifier(join(config.dataDir, 'classifier.sqlite'));
+  const tokens = new TokenMemory(join(config.dataDir, SEEN_MESSAGES), {
+    nowMs,
+    onTrouble: (error) => trouble('what the classifier remembers of messages', error),
+  });
+  const listed = new LivingLists(store.listed, nowMs, (error) => trouble('the lists in the store', error));
   const machine = new MachineLoad();
   let level: LoadChange['level'] = 'calm';
+  let sample: ReturnType<MachineLoad['read']> | undefined;
   // While we have only just come back, or are under load, honest servers try the next MX: no honeypot holds it against them.
   // Called by timers too: a store that is full or locked must not end the program.
   const unsettle = () => {
@@ -77,17 +99,31 @@ export async function start(config: Config, log: Log, nowMs: () => number = Date
   };
   const around = {
     state: store,
-    classifier,
+    classifier: {
+      recall: (asked: Iterable<string>) => classifier.recall(asked),
+      remember: (id: string, seen: Iterable<string>) => tokens.remember(id, classifier.keysOf(seen)),
+    },
+    listed,
     nowMs,
     onZone: (event: Parameters<Log['zone']>[0]) => log.zone(event),
     onTrouble: trouble,
   };
   let inForce: InForce = putInForce(config, around);
+  const metrics = new Metrics({
+    checks: LADDER,
+    readings: () =>
+      [...(inForce.certificates?.expiries() ?? [])].map(([file, endsMs]) => ({
+        name: 'postern_certificate_expiry_timestamp_seconds',
+        labels: { file },
+        value: endsMs / 1000,
+      })),
+  });
   const running = { onDecision: undefined as Running['onDecision'] };
   const world = {
     incoming: () => inForce.spools.create(),
     record(decision: Decision) {
       journal.record(decision);
+      metrics.decision(decision);
       log.decision(decision);
       running.onDecision?.(decision);
     },
@@ -101,7 +137,7 @@ export async function start(config: Config, log: Log, nowMs: () => number = Date
     secureContext: (name) => inForce.certificates?.contextFor(name),
     verifyCredentials: (identity, password, network) =>
       inForce.credentials?.verify(identity, password, network) ?? Promise.resolve('unavailable'),
-    load: () => machine.read(inForce.config.load.memoryLimitOctets),
+    load: () => (sample = machine.read(inForce.config.load.memoryLimitOctets)),
     onLoad(change) {
       level = change.level;
       log.load({ ...change, sample: { ...change.sample } });
@@ -110,6 +146,7 @@ export async function start(config: Config, log: Log, nowMs: () => number = Date
     onTurnedAway(counts) {
       for (const counted of counts) {
         journal.turnedAway(nowMs(), counted.reason, counted.connections);
+        metrics.turnedAway(counted.reason, counted.connections);
         log.turnedAway(counted);
       }
     },
@@ -134,18 +171,39 @@ export async function start(config: Config, log: Log, nowMs: () => number = Date
     for (const { door, host, port } of without(listening, before)) log.listening(door, host, port);
     return listening;
   };
+  const admin = new AdminProcess({
+    log,
+    status() {
+      inForce.health.probeStale();
+      return {
+        pid: process.pid,
+        startedAtMs,
+        atMs: nowMs(),
+        policy: inForce.config.policy,
+        listening,
+        load: { level, sample: { ...sample } },
+        connections: { now: gateway.open, limit: inForce.config.limits.connections },
+        journal: { ...journal.counts },
+        dependencies: [...dependenciesOf(inForce, nowMs()), ...recently.state()],
+        metrics: metrics.snapshot(),
+      };
+    },
+  });
   const stopDoors = () => Promise.all([gateway.stop(), milter.stop(), policyService.stop()]);
   let addresses: Running['addresses'];
   try {
     addresses = await open();
   } catch (error) {
     await stopDoors();
+    listed.stop();
     store.close();
     classifier.close();
     await journal.close();
     throw error;
   }
   log.warned(warningsOf(config));
+  admin.follow(config);
+  tokens.keep(rememberedMs(config));
   // The first self-test of the lists runs while mail already flows: silence of a list is no nonsense.
   void inForce.zones.start();
   warmUp(inForce);
@@ -156,6 +214,7 @@ export async function start(config: Config, log: Log, nowMs: () => number = Date
   let expiring: Promise<unknown> | undefined;
   const expiry = setInterval(() => {
     const { journalKeptMs, journalOctets } = inForce.config;
+    tokens.expire();
     expiring ??= journal
       .expire(journalKeptMs, journalOctets)
       .catch((error: unknown) => trouble('old decisions could not be dropped', error))
@@ -185,6 +244,8 @@ export async function start(config: Config, log: Log, nowMs: () => number = Date
         return [`${config.file}: ${inPlainWords(error)}`];
       }
       await letGo(before);
+      tokens.keep(rememberedMs(inForce.config));
+      admin.follow(inForce.config);
       // Until now nobody noted whom the front door turned away.
       if (inForce.config.site.honeypot === true && before.config.site.honeypot !== true) unsettle();
       log.reformat(inForce.config.logFormat);
@@ -196,10 +257,12 @@ export async function start(config: Config, log: Log, nowMs: () => number = Date
     async stop() {
       clearInterval(expiry);
       clearInterval(unsettling);
-      await stopDoors();
+      await Promise.all([stopDoors(), admin.stop()]);
       machine.close();
       await letGo(inForce);
+      listed.stop();
       store.close();
+      tokens.close();
       classifier.close();
       await journal.close();
     },

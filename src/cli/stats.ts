@@ -42,7 +42,7 @@ export function formatSummary(s: Summary): string {
   const totals = formatTable(
     [{ title: 'decisions' }, { title: '', align: 'right' }, { title: '', align: 'right' }],
     [
-      row('received', s.received, `${s.clients} clients`),
+      row('received', s.received, `${s.clientsEstimated === true ? 'about ' : ''}${s.clients} clients`),
       row('delivered', s.delivered),
       row('relayed', s.relayed),
       row('rejected', s.rejected),

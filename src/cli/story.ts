@@ -1,12 +1,12 @@
 /** One decision told whole: the same words for what has happened (`log --id`) and for what would (`try`). */
 import { harmless } from '../adapters/harmless.ts';
 import { deciderOf } from '../adapters/decider.ts';
-import { OUTCOME_COLOURS, wouldText } from '../adapters/log.ts';
+import { OUTCOME_COLOURS } from '../adapters/log.ts';
 import type { Paint } from '../adapters/paint.ts';
-import type { BroughtCharge } from '../core/charges.ts';
-import type { Decision, RecipientDecision, Step } from '../core/decision.ts';
+import type { Decision, Step } from '../core/decision.ts';
 import type { Block } from '../core/ports.ts';
-import { formatMailbox, formatReversePath } from '../mail/mailbox.ts';
+import { chargeText, recipientText, senderOf, wouldText } from '../core/told.ts';
+import { formatMailbox } from '../mail/mailbox.ts';
 import { formatReply } from '../mail/reply.ts';
 import { formatTime } from './times.ts';
 
@@ -41,9 +41,7 @@ export function formatStory(
   if (session.violations.length > 0) facts.push(`violations ${session.violations.join(', ')}`);
   facts.push(`from       ${senderOf(d)}`);
   for (const r of d.recipients)
-    facts.push(
-      `to         ${formatMailbox(r.mailbox)}: ${fateOf(r)}${r.would === undefined ? '' : ` (${wouldText(r.would)})`}`,
-    );
+    facts.push(`to         ${recipientText(r)}${r.would === undefined ? '' : ` (${wouldText(r.would)})`}`);
   if (d.sizeOctets !== undefined) facts.push(`size       ${d.sizeOctets} octets`);
   if (d.exemption !== undefined) {
     const { reason, source, lifts } = d.exemption;
@@ -57,13 +55,13 @@ export function formatStory(
   if (decider !== undefined) facts.push(`decided by ${decider}${d.code === undefined ? '' : `, ${d.code}`}`);
   if (d.tags !== undefined) facts.push(`tagged     ${d.tags.join(', ')}`);
   if (d.reply !== undefined) facts.push(`reply      ${formatReply(d.reply).trim()}`);
-  for (const charge of d.charges ?? []) facts.push(`charged    ${chargeText(charge)}`);
+  for (const charge of d.charges ?? []) facts.push(`charged    ${chargeText(charge, formatTime)}`);
   // Brought when the session was over, after the decision had been written down.
   const told = new Set(d.charges?.map(({ block }) => block?.network));
   for (const { network, by, endsMs } of blocks) {
     const block = { network, endsMs };
     if (!told.has(network))
-      facts.push(`charged    ${chargeText({ charge: 'conviction', check: by, block })}`);
+      facts.push(`charged    ${chargeText({ charge: 'conviction', check: by, block }, formatTime)}`);
   }
   facts.push(`policy     ${d.policy}, session ${d.sessionId}`);
   const lines = [
@@ -76,23 +74,6 @@ export function formatStory(
   if (unasked.length > 0)
     lines.push('', `  not asked, because lifted or decided before: ${unasked.join(', ')}`);
   return lines.map((line) => `${line}\n`).join('');
-}
-
-function chargeText({ charge, check, times = 1, block }: BroughtCharge): string {
-  if (block !== undefined)
-    return `${charge} by ${check}: ${block.network} is blocked until ${formatTime(block.endsMs)}`;
-  return charge === 'guess'
-    ? `${times} recipients that do not exist, by ${check}`
-    : `${charge} by ${check}, ${times} by now`;
-}
-
-/** Whoever was let in at RCPT may still be refused with the message: its own reply tells but half of that. */
-function fateOf({ outcome, reply }: RecipientDecision): string {
-  const said = formatReply(reply).trim();
-  if (reply.code >= 400 || outcome === 'accepted' || outcome === 'relayed') return `${outcome}, ${said}`;
-  return outcome === 'abandoned'
-    ? `let in (${said}), then abandoned`
-    : `let in (${said}), then ${outcome} with the message`;
 }
 
 const ACTION_COLOURS: Partial<Record<Step['action'], 'red' | 'yellow'>> = {
@@ -117,9 +98,4 @@ function stepLines(step: Step, paint: Paint): string[] {
     lines.push(paint('dim', harmless(`      came back: ${shown}`)));
   }
   return lines;
-}
-
-export function senderOf({ transaction }: Decision): string {
-  if (transaction === undefined) return '-';
-  return transaction.reversePath === null ? '<>' : formatReversePath(transaction.reversePath);
 }

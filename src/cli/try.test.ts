@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { onEnd, type Cleanup } from '../../test/program.ts';
 import { tempDir } from '../../test/tempdir.ts';
 import { ZoneServer } from '../adapters/dns/zone-server.ts';
+import { openStore } from '../adapters/store/sqlite.ts';
 import { LADDER } from '../checks/ladder.ts';
 import { load } from '../config/load.ts';
 import type { Decision } from '../core/decision.ts';
@@ -63,6 +64,19 @@ describe('postern try', () => {
     );
     assert.deepEqual(await readdir(join(dir, 'mail', 'bea')), []);
     assert.deepEqual((await readdir(dir)).sort(), ['mail', 'postern.toml']);
+  });
+
+  it('goes by what is listed while the gate runs', async (t) => {
+    const { dir, tried } = await world(t);
+    const store = openStore(join(dir, 'data', 'store.sqlite'));
+    onEnd(t, () => store.close());
+    const { id } = store.listed.add({ kind: 'block', client: '203.0.113.0/24', reason: 'floods', by: 'ann' });
+    const refused = await tried();
+    assert.equal(refused.exit, 1);
+    assert.match(refused.out, /listed: 203\.0\.113\.10 is on our block list: floods/);
+    assert.match(refused.out, /"source":"listed by ann, \d{4}-\d\d-\d\d"/);
+    store.listed.remove(id);
+    assert.equal((await tried()).exit, 0);
   });
 
   it('says what the door would do before all that', async (t) => {

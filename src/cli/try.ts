@@ -11,6 +11,7 @@ import type { SessionFacts } from '../core/facts.ts';
 import type { MessagePort, Ports, RecipientsPort } from '../core/ports.ts';
 import { recipientOf } from '../core/recipient.ts';
 import { replies } from '../core/replies.ts';
+import { atOnce } from '../core/slices.ts';
 import { BackendTransaction } from '../doors/gateway/transaction.ts';
 import { newId } from '../engine/id.ts';
 import { Session } from '../engine/session.ts';
@@ -24,6 +25,7 @@ import { painter } from '../adapters/paint.ts';
 import { atTheDoor } from './at-the-door.ts';
 import { CommandError, EX_NOINPUT } from './exit.ts';
 import { putInForce, type InForce } from './in-force.ts';
+import { readLists } from './living-lists.ts';
 import { inPlainWords } from './plain-words.ts';
 import { formatStory } from './story.ts';
 
@@ -68,6 +70,7 @@ export async function tryCommand(
   const inForce = putInForce(config, {
     state,
     classifier,
+    listed: atOnce(readLists(state.listed)),
     isTrial: true,
     nowMs: Date.now,
     onZone: (event) => {
@@ -135,13 +138,13 @@ function policyAt(door: Door, { settings, milter, policyService }: InForce): Pol
 }
 
 // Whom the mail server has a mailbox for only that itself knows.
-const WILLING: RecipientsPort = {
+export const WILLING: RecipientsPort = {
   ask: () => Promise.resolve({ kind: 'replied', reply: replies.recipientOk() }),
 };
 
 type Door = SessionFacts['door'];
 
-interface Walk {
+export interface Walk {
   readonly policy: Policy;
   readonly ports: Ports;
   readonly door: Door;
@@ -154,7 +157,7 @@ interface Walk {
 }
 
 /** Files end their lines as the system does; SMTP ends them with CRLF (RFC 5321 2.3.8). */
-const asSent = (file: Buffer): Buffer =>
+export const asSent = (file: Buffer): Buffer =>
   Buffer.from(file.toString('latin1').replace(/\r?\n/g, '\r\n'), 'latin1');
 
 function messageOf(bytes: Buffer): MessagePort {
@@ -164,7 +167,7 @@ function messageOf(bytes: Buffer): MessagePort {
 }
 
 /** One client's dialogue with all the gate's stages, up to the first verdict. */
-async function walk(w: Walk): Promise<Decision> {
+export async function walk(w: Walk): Promise<Decision> {
   const session = new Session(
     { policy: w.policy, ports: w.ports, nowMs: Date.now, newId, trouble: () => undefined },
     { door: w.door, client: { address: w.client, port: 25 }, server: { address: '0.0.0.0', port: 25 } },

@@ -5,12 +5,12 @@ import { fixedFolder, hasPlaceholder } from '../adapters/backends/maildir-path.t
 import { backendsOf } from '../config/backends.ts';
 import type { Config } from '../config/config.ts';
 import type { KeyPath } from '../config/locate.ts';
+import { isOff } from '../config/off.ts';
 import { formatKey } from '../config/problems.ts';
 import type { ScannerAddress } from '../core/scanners.ts';
 import { isOurDomain } from '../core/site.ts';
 import { atOnce, type Slices } from '../core/slices.ts';
 import { doubtsOf } from './doubtful.ts';
-import { isOff } from './explain.ts';
 
 export function warningsOf(config: Config): string[] {
   return atOnce(findingWarnings(config));

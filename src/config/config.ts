@@ -3,6 +3,7 @@ import type { ConfiguredCheck } from '../core/policy.ts';
 import type { Site } from '../core/site.ts';
 import type { NetworkSet } from '../mail/networks.ts';
 import type { SignatureRule } from '../mail/signatures.ts';
+import type { AdminConfig } from './admin.ts';
 import type { KeyPath } from './locate.ts';
 import type { Origin, Origins, Profile } from './profile.ts';
 import type { BackendUrl, SocketAddress } from './values.ts';
@@ -44,6 +45,7 @@ export interface Config {
   readonly logFormat: 'auto' | 'json' | 'text';
   readonly journalKeptMs: number;
   readonly journalOctets: number;
+  readonly admin: AdminConfig;
   /** The line of the file on which a key stands; undefined where it does not stand there. */
   readonly lineOf: (path: KeyPath) => number | undefined;
 }

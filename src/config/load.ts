@@ -37,11 +37,7 @@ export function load(file: string, checks: readonly AnyCheck[]): Loaded {
 
 /** The same in slices of a few milliseconds, for a gate through which mail flows meanwhile. */
 export function* loading(file: string, checks: readonly AnyCheck[]): Slices<Loaded> {
-  const problem = (message: string, line = 1, column?: number): Loaded => ({
-    problems: [{ file, line, ...(column === undefined ? {} : { column }), key: '', message }],
-  });
   let text: string;
-  let data: Readonly<Record<string, unknown>>;
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
@@ -49,6 +45,35 @@ export function* loading(file: string, checks: readonly AnyCheck[]): Slices<Load
     const whole = resolve(file);
     return { problems: [{ file: whole, line: 1, key: '', message: `cannot be read: ${reasonOf(error)}` }] };
   }
+  return yield* loadingText(text, file, checks);
+}
+
+/** Whether a file that the text names under this key (`tls.key`, `block_files`) may be read. */
+export type MayRead = (key: string, file: string) => boolean;
+
+/**
+ * As if the text stood in the file, which is not read: names in it are relative to the file's folder. `mayRead` guards the files that it
+ * names where the text is not the operator's own, for a problem quotes what it does not understand.
+ */
+export function loadText(
+  text: string,
+  asFile: string,
+  checks: readonly AnyCheck[],
+  mayRead?: MayRead,
+): Loaded {
+  return atOnce(loadingText(text, asFile, checks, mayRead));
+}
+
+export function* loadingText(
+  text: string,
+  file: string,
+  checks: readonly AnyCheck[],
+  mayRead: MayRead = () => true,
+): Slices<Loaded> {
+  const problem = (message: string, line = 1, column?: number): Loaded => ({
+    problems: [{ file, line, ...(column === undefined ? {} : { column }), key: '', message }],
+  });
+  let data: Readonly<Record<string, unknown>>;
   try {
     data = parse(text);
   } catch (error) {
@@ -74,7 +99,7 @@ export function* loading(file: string, checks: readonly AnyCheck[]): Slices<Load
   const problems: Problem[] = [];
   const complain = (path: KeyPath, message: string) =>
     problems.push({ file, line: locator.line(path), key: formatKey(path), message });
-  const names = new Reading(file, complain);
+  const names = new Reading(file, complain, mayRead);
   checkSense(said, checks, complain);
   const groups = checkListeners(said, complain);
   checkCertificates(said, names);
@@ -117,14 +142,21 @@ function stanceOf(data: Readonly<Record<string, unknown>>): Stance {
 class Reading {
   readonly folder: string;
   readonly #complain: (path: KeyPath, message: string) => void;
+  readonly #mayRead: MayRead;
 
-  constructor(file: string, complain: (path: KeyPath, message: string) => void) {
+  constructor(file: string, complain: (path: KeyPath, message: string) => void, mayRead: MayRead) {
     this.folder = dirname(resolve(file));
     this.#complain = complain;
+    this.#mayRead = mayRead;
   }
 
   attempt<T>(path: KeyPath, name: string, read: (file: string) => T): T | undefined {
     const file = resolve(this.folder, name);
+    const key = keyOfFile(path);
+    if (!this.#mayRead(key, file)) {
+      this.#complain(path, `${file} is not read here: the file in force does not name it as ${key}`);
+      return undefined;
+    }
     try {
       return read(file);
     } catch (error) {
@@ -132,6 +164,27 @@ class Reading {
       return undefined;
     }
   }
+}
+
+/** `tls.sni.key`: without the place in a list. */
+const keyOfFile = (path: KeyPath): string => path.filter((step) => typeof step === 'string').join('.');
+
+/** All files that a text names, by key: those that another text may name as well. Empty where it is no TOML. */
+export function filesNamedIn(text: string, asFile: string): MayRead {
+  const folder = dirname(resolve(asFile));
+  const named = new Set<string>();
+  const walk = (value: unknown, path: KeyPath): void => {
+    if (typeof value === 'string') named.add(`${keyOfFile(path)}\0${resolve(folder, value)}`);
+    else if (typeof value === 'object' && value !== null)
+      for (const [key, part] of Object.entries(value))
+        walk(part, [...path, Array.isArray(value) ? Number(key) : key]);
+  };
+  try {
+    walk(parse(text), []);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+  }
+  return (key, file) => named.has(`${key}\0${file}`);
 }
 
 type Complain = (path: KeyPath, message: string) => void;
@@ -155,6 +208,7 @@ function checkSense(said: FileSettings, checks: readonly AnyCheck[], complain: C
   if (said.contact !== undefined && !said.contact.includes('@')) {
     complain(['contact'], `wants a mail address, such as "postmaster@${said.domains[0] ?? 'example.org'}"`);
   }
+  checkWatching(said, complain);
   const routed = new Map<string, number>();
   for (const [i, { domains }] of said.route.entries()) {
     for (const [j, name] of domains.entries()) {
@@ -163,6 +217,23 @@ function checkSense(said: FileSettings, checks: readonly AnyCheck[], complain: C
         complain(['route', i, 'domains', j], `"${name}" already goes to route[${first + 1}]`);
       routed.set(name, first ?? i);
     }
+  }
+}
+
+function checkWatching(said: FileSettings, complain: Complain): void {
+  const { queue_watch: queue, daily_summary: daily, notify } = said;
+  if (queue?.from === 'command' && queue.command === undefined) {
+    complain(
+      ['queue_watch', 'from'],
+      'wants the program that prints the number, as `command = ["/path/of/it"]`',
+    );
+  }
+  for (const [i, { above, clear_below: below }] of (queue?.alert ?? []).entries()) {
+    if (below > above)
+      complain(['queue_watch', 'alert', i, 'clear_below'], `wants no more than \`above\`, ${above}`);
+  }
+  if (daily !== undefined && notify.mail_to.length === 0) {
+    complain(['daily_summary'], 'goes to nobody; name somebody with `mail_to` in [notify]');
   }
 }
 

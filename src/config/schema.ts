@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { count, duration, flag, size } from '../core/settings.ts';
+import { ADMIN_SHAPE } from './admin.ts';
 import { PROFILES } from './profile.ts';
 import {
   backendUrl,
@@ -354,6 +355,7 @@ export const FILE_SHAPE = {
     })
     .prefault({})
     .meta({ description: 'Every decision with its evidence; no message bodies.' }),
+  ...ADMIN_SHAPE,
 };
 
 export const fileSchema = z.strictObject(FILE_SHAPE);

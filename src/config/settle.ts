@@ -5,6 +5,7 @@ import type { CheckSettings } from '../core/policy.ts';
 import type { Site } from '../core/site.ts';
 import { networkSet } from '../mail/networks.ts';
 import type { SignatureRule } from '../mail/signatures.ts';
+import { adminOf } from './admin.ts';
 import type {
   BackendConfig,
   CheckConfig,
@@ -55,6 +56,7 @@ export function settle(said: FileSettings, around: Surroundings): Config {
     honeypot: said.listen.some(({ role }) => role === 'honeypot'),
     ...batvOf(around.checks),
     contact: said.contact ?? `postmaster@${(said.domains[0] ?? said.host_name).replace(/^\./, '')}`,
+    ...(said.report_page === undefined ? {} : { reportUrl: said.report_page.url }),
   };
   return {
     file,
@@ -98,6 +100,7 @@ export function settle(said: FileSettings, around: Surroundings): Config {
     logFormat: said.log.format,
     journalKeptMs: said.journal.kept,
     journalOctets: said.journal.size,
+    admin: adminOf(said, folder),
     lineOf: (path) => locator.exactly(path),
   };
 }

@@ -74,6 +74,26 @@ export const listenAddress = value(
   },
 );
 
+export const socketAddress = value('an address with a port', '127.0.0.1:8025', readSocketAddress);
+
+/** Without a slash at its end. */
+export const webAddress = value(
+  'an address that begins with https:// or http://',
+  'https://mx.example.org',
+  (text) => {
+    const url = URL.parse(text);
+    if (url === null || !/^https?:$/.test(url.protocol) || url.hash !== '' || url.username !== '')
+      return undefined;
+    return url.href.replace(/\/+$/, '');
+  },
+);
+
+/** Minutes since midnight. */
+export const timeOfDay = value('a time of day', '07:00', (text) => {
+  const m = /^([01]\d|2[0-3]):([0-5]\d)$/.exec(text);
+  return m === null ? undefined : Number(m[1]) * 60 + Number(m[2]);
+});
+
 export const permissions = value('permissions in octal digits', '0660', (text) =>
   /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : undefined,
 );
@@ -125,6 +145,14 @@ export const mailPattern = value(
     return isHostName(name) ? `${text.slice(0, at)}@${name}` : undefined;
   },
 );
+
+export const mailAddress = value('a mail address', 'postmaster@example.org', (text) => {
+  const at = text.lastIndexOf('@');
+  const isLocal = /^[^\0-\x20<>",:;()[\]\\@]{1,64}$/.test(text.slice(0, Math.max(at, 0)));
+  return isLocal && isHostName(text.slice(at + 1))
+    ? `${text.slice(0, at)}@${text.slice(at + 1).toLowerCase()}`
+    : undefined;
+});
 
 export const hostPattern = value('a host name, or .domain for all below it', '.dyn.example.net', (text) => {
   const name = text.toLowerCase();

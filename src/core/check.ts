@@ -43,6 +43,8 @@ export interface Check<S extends Stage, Settings, Evidence> {
   readonly charges?: Readonly<Record<string, Charge>>;
   /** At `connect`: its answer may change while the session lasts, so it is asked anew for each transaction. */
   readonly anew?: true;
+  /** All that it asks is the operator's lists: `replay` asks those of the other configuration. */
+  readonly asksLists?: true;
   /** Where it has anything to judge; absent: at all. See `hasPlaceAt`. */
   readonly doors?: readonly SessionFacts['door'][];
   /** Why it cannot run although it is on (no zones, no list), or undefined. It is then left out, and `check-config` says so. */

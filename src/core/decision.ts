@@ -9,6 +9,7 @@ import type { Finding } from './finding.ts';
 import type { Would } from './ladder.ts';
 import type { Recipient } from './recipient.ts';
 import type { Stage } from './stage.ts';
+import type { CheckEffect, JournalPage, RungTotal, TrafficPoint, TrafficQuery } from './traffic.ts';
 
 /**
  * What became of one transaction, or of a session that never got as far as one. Plain JSON: it is journalled, printed by
@@ -90,6 +91,8 @@ export interface Step {
   /** What it led to. `exempt`: it failed, and an exemption lifted it; `kept`: a refusal that waits for RCPT. */
   readonly action: 'none' | 'refuse' | 'defer' | 'tag' | 'suspect' | 'observe' | 'exempt' | 'kept' | 'go-on';
   readonly tookMs: number;
+  /** Questions that it put to DNS; absent where it put none. */
+  readonly lookups?: number | undefined;
 }
 
 /** Where decisions go and are found again (O1). Two engines: SQLite embedded, PostgreSQL shared. */
@@ -100,7 +103,23 @@ export interface Journal {
   turnedAway(atMs: number, reason: string, connections: number): void;
   /** Newest first. */
   find(query: JournalQuery): Promise<readonly Decision[]>;
+  /** The same, a page after the other. */
+  findPage(query: JournalQuery): Promise<FoundPage>;
   summary(span: JournalSpan): Promise<Summary>;
+  /** In order, without a gap; parts in which nothing was are zeros. */
+  traffic(query: TrafficQuery): Promise<readonly TrafficPoint[]>;
+  /** By check, those that did the most first. */
+  effect(span: Required<JournalSpan>): Promise<readonly CheckEffect[]>;
+  /** By check and part of the span: the decisions that it stopped. */
+  stoppedBy(query: TrafficQuery): Promise<Readonly<Record<string, readonly number[]>>>;
+  /** In the order of the ladder. */
+  rungs(span: Required<JournalSpan>): Promise<readonly RungTotal[]>;
+  /** Those recorded after the one named by `after` (0: from the first), in that order; `limit` at most. */
+  page(
+    query: { readonly after: number; readonly limit: number } & JournalSpan,
+  ): Promise<JournalPage<Decision>>;
+  /** Where the newest stands now: pages after it are what comes next. */
+  newest(): Promise<number>;
   /**
    * Drops what is older than `keptMs` in small steps, then what is more than `sizeOctets` of disk: the oldest of the connections that asked
    * for no transaction first, then the oldest of all. Resolves to the number of decisions dropped.
@@ -130,6 +149,18 @@ export interface JournalQuery extends JournalSpan {
   readonly check?: string;
   readonly outcome?: DecisionOutcome;
   readonly limit?: number;
+  /** As the page before gave it. */
+  readonly before?: string;
+}
+
+/**
+ * Newest first. Short of its limit, even empty, where something rare among very many was looked for and the time for a page was over: `before`
+ * goes on from where it came to.
+ */
+export interface FoundPage {
+  readonly decisions: readonly Decision[];
+  /** For the next page; absent where there is none. */
+  readonly before?: string | undefined;
 }
 
 /** The summary mail administrators know (O2). */
@@ -149,6 +180,8 @@ export interface Summary {
   readonly deliveredOctets: number;
   /** Clients that had at least one decision. */
   readonly clients: number;
+  /** Of more than some ten thousand decisions they are estimated, and off by two per cent as a rule. */
+  readonly clientsEstimated?: true;
   /** Kept by the minute: of the whole of each minute that the span touches. */
   readonly byCheck: readonly CheckSummary[];
   /** At the door, by the reason; of whole minutes too. */
@@ -159,7 +192,7 @@ export interface CheckSummary {
   readonly check: string;
   /** How often it was asked. */
   readonly asked: number;
-  /** How often it found a failure, whatever followed. */
+  /** How often it found a failure, whatever followed. A score that is none of spam is no failure, unless it was acted upon. */
   readonly failed: number;
   readonly temperror: number;
   /** Decisions it refused and deferred. */

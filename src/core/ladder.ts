@@ -4,7 +4,7 @@ import type { Treatment } from './exemption.ts';
 import { hearingOf } from './exemption.ts';
 import type { Finding, SpamScore } from './finding.ts';
 import type { CheckSettings, ConfiguredCheck, Policy } from './policy.ts';
-import { refusal } from './replies.ts';
+import { refusal, type Signature } from './replies.ts';
 import type { Cost } from './stage.ts';
 import { COSTS } from './stage.ts';
 import type { Verdict } from './verdict.ts';
@@ -82,11 +82,6 @@ export interface Would {
   readonly check?: string;
   readonly code?: string;
   readonly suspicion: number;
-}
-
-export interface Signature {
-  readonly contact: string;
-  readonly id: string;
 }
 
 // DNSWL stands on the DNS rung: a sum that was looked at before it would convict clients that the list vouches for.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { buildLists, type ListEntry, type ListQuestion } from './lists.ts';
+import { buildLists, conditionKey, joinedLists, type ListEntry, type ListQuestion } from './lists.ts';
 
 const entry = (fields: Partial<ListEntry>): ListEntry => ({
   kind: 'block',
@@ -16,6 +16,58 @@ const from = (text: string): Pick<ListQuestion, 'sender'> => ({
   sender: { path: text === '<>' ? null : mailbox(text) },
 });
 const to = (text: string): Pick<ListQuestion, 'recipient'> => ({ recipient: mailbox(text) });
+
+describe('joinedLists', () => {
+  it('asks all of them, the first first, as they are at the moment', () => {
+    const client = '192.0.2.7';
+    const first = buildLists([entry({ client, source: 'a:1' })]);
+    let second = buildLists([]);
+    const all = joinedLists([
+      first,
+      {
+        get size() {
+          return second.size;
+        },
+        get namesHosts() {
+          return second.namesHosts;
+        },
+        find: (question) => second.find(question),
+      },
+    ]);
+    const sources = () => all.find({ client }).map(({ source }) => source);
+    assert.deepEqual([sources(), all.size, all.namesHosts], [['a:1'], 1, false]);
+    second = buildLists([entry({ client, source: 'b:1' }), entry({ host: 'a.example' })]);
+    assert.deepEqual([sources(), all.size, all.namesHosts], [['a:1', 'b:1'], 3, true]);
+    assert.deepEqual(all.find({ client: '192.0.2.8' }), []);
+  });
+});
+
+describe('conditionKey', () => {
+  const same: [Partial<ListEntry>, Partial<ListEntry>][] = [
+    [{ client: '192.0.2.7' }, { client: '192.0.2.7/32' }],
+    [{ client: '2001:DB8::7' }, { client: '2001:db8:0::7/128' }],
+    [{ host: 'MX.example.net.' }, { host: 'mx.example.net' }],
+    [{ sender: '"Joe"@Example.net' }, { sender: 'joe@example.net' }],
+  ];
+  for (const [a, b] of same)
+    it(`takes ${JSON.stringify(a)} for ${JSON.stringify(b)}`, () =>
+      assert.equal(conditionKey(a), conditionKey(b)));
+  const other: [Partial<ListEntry>, Partial<ListEntry>][] = [
+    [{ client: '192.0.2.0/24' }, { client: '192.0.2.0/25' }],
+    [{ host: 'example.net' }, { host: '.example.net' }],
+    [{ sender: 'example.net' }, { recipient: 'example.net' }],
+    [{ sender: 'example.net' }, { host: 'example.net' }],
+    [{ client: '192.0.2.7', sender: 'example.net' }, { sender: 'example.net' }],
+  ];
+  for (const [a, b] of other)
+    it(`tells ${JSON.stringify(a)} from ${JSON.stringify(b)}`, () =>
+      assert.notEqual(conditionKey(a), conditionKey(b)));
+
+  it('says what is wrong, and no place where it would stand', () => {
+    assert.throws(() => conditionKey({ host: 'a b' }), /^Error: "a b" is no host name/);
+    assert.throws(() => conditionKey({}), /^Error: names no client/);
+  });
+});
 
 describe('buildLists', () => {
   const client = '192.0.2.7';

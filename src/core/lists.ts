@@ -22,9 +22,14 @@ export interface ListEntry {
   /** Names of the checks an allow entry lifts; absent: all that any entry can lift. */
   readonly lifts?: readonly string[];
   readonly reason?: string;
-  /** Where it stands: `postern.toml:31` or `/etc/postern/block.txt:12`. */
+  /** Where it stands: `postern.toml:31`, `/etc/postern/block.txt:12`, or `listed by ann, 2026-11-21`. */
   readonly source: string;
+  /** From then on it is not in force any more; absent: for good. */
+  readonly endsMs?: number | undefined;
 }
+
+/** What an entry names, without where it stands. */
+export type Conditions = Pick<ListEntry, 'client' | 'host' | 'sender' | 'recipient'>;
 
 /** An array of entries, or what makes them anew from a file each time that they are asked for. */
 export interface ListEntries extends Iterable<ListEntry> {
@@ -117,6 +122,33 @@ export function* buildingLists(entries: ListEntries): Slices<Lists> {
   return { size: entries.length, namesHosts, find };
 }
 
+/** Several lists asked as one: what the first knows stands first. What they hold may change from one question to the next. */
+export function joinedLists(parts: readonly Lists[]): Lists {
+  return {
+    get size() {
+      return parts.reduce((sum, { size }) => sum + size, 0);
+    },
+    get namesHosts() {
+      return parts.some(({ namesHosts }) => namesHosts);
+    },
+    find(question) {
+      let found = NOTHING;
+      for (const part of parts) {
+        if (part.size === 0) continue;
+        const its = part.find(question);
+        if (its.length > 0) found = found.length === 0 ? its : [...found, ...its];
+      }
+      return found;
+    },
+  };
+}
+
+/** Equal for entries that name the same, however it is written. Throws with the problem where one can match nothing. */
+export function conditionKey(entry: Conditions): string {
+  const { network, keys } = conditionsOf(entry);
+  return [...(network === undefined ? [] : [formatNetwork(network)]), ...keys].join('\n');
+}
+
 /** Entries of a slice: some milliseconds. */
 const SLICE = 4096;
 const NONE = -1;
@@ -146,8 +178,12 @@ function restMatches(entry: ListEntry, question: ListQuestion): boolean {
   return true;
 }
 
-function conditionsOf(entry: ListEntry): { readonly network: Network | undefined; readonly keys: string[] } {
-  const fault = (problem: string) => new Error(`${entry.source}: ${problem}`);
+function conditionsOf(entry: Conditions & { readonly source?: string }): {
+  readonly network: Network | undefined;
+  readonly keys: string[];
+} {
+  const fault = (problem: string) =>
+    new Error(entry.source === undefined ? problem : `${entry.source}: ${problem}`);
   const network = entry.client === undefined ? undefined : parseNetwork(entry.client);
   if (network?.kind === 'bad') throw fault(network.problem);
   const keys: string[] = [];

@@ -120,7 +120,7 @@ export interface Block {
   readonly reason: string;
   /** Id of the decision that convicted it; empty where an operator put it there. */
   readonly evidence: string;
-  /** The check that convicted it, or `operator`. */
+  /** The check that convicted it, or `operator`, with a name where it is known: `operator ann`. */
   readonly by: string;
   readonly convictions: number;
   readonly sinceMs: number;
@@ -191,6 +191,8 @@ export type BackendAnswer =
 export interface ClassifierPort {
   /** In how many messages of each kind the tokens were; those never seen are left out. Throws where it cannot be read. */
   recall(tokens: Iterable<string>): Soon<Recalled>;
+  /** Keeps the tokens for a while, so that somebody can teach them later by the decision's id. Never throws, and nobody waits for it. */
+  remember?(decision: string, tokens: Iterable<string>): void;
 }
 
 export interface Recalled {

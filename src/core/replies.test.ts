@@ -93,6 +93,23 @@ describe('a refusal', () => {
     ]);
   });
 
+  it('names the page that takes reports, where there is one', () => {
+    const reportUrl = 'https://mx.example.org';
+    const text = 'no name';
+    assert.deepEqual(refusal('refuse', 'fcrdns', { text }, { ...signature, reportUrl }).lines, [
+      'Refused: no name (fcrdns). Mistake? https://mx.example.org/r/K7Q2MX4D',
+    ]);
+    assert.deepEqual(refusal('defer', 'fcrdns', { text }, { ...signature, reportUrl }).lines, [
+      'Not now: no name (fcrdns). Try again later; id K7Q2MX4D',
+    ]);
+    const long = `https://${'x'.repeat(188)}.org`;
+    const line = formatReply(
+      refusal('refuse', 'recipients', { text: 'long '.repeat(200) }, { ...signature, reportUrl: long }),
+    );
+    assert.ok(line.length <= 512, `${line.length}`);
+    assert.ok(line.endsWith(`... (recipients). Mistake? ${long}/r/K7Q2MX4D\r\n`));
+  });
+
   it('cuts what was found, and not what the sender needs', () => {
     for (const kind of ['refuse', 'defer'] as const) {
       const made = refusal(kind, 'recipients', { text: 'long '.repeat(200) }, signature);

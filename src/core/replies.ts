@@ -100,15 +100,24 @@ export function keepsTheSession(said: Reply): Reply {
   return said.code === 521 ? { ...said, code: 550 } : said;
 }
 
+/** What makes a mistake one that can be told of. */
+export interface Signature {
+  readonly contact: string;
+  /** Where a page takes reports: its address without the slash at its end. */
+  readonly reportUrl?: string | undefined;
+  readonly id: string;
+}
+
 /**
  * `Refused: 192.0.2.7 has no matching reverse DNS (fcrdns). Mistake? Write to postmaster@example.org with id K7Q2MX4D`
+ * Where there is a page for it: `… Mistake? https://mx.example.org/r/K7Q2MX4D`
  * A deferral says so and carries the same finding in class 4 (RFC 3463 2).
  */
 export function refusal(
   kind: 'refuse' | 'defer',
   check: string,
   finding: Pick<Finding, 'text' | 'enhanced' | 'replyCode'>,
-  signature: { readonly contact: string; readonly id: string },
+  signature: Signature,
 ): Reply {
   if (kind === 'defer') {
     // A finding that knows how long says so itself.
@@ -116,7 +125,11 @@ export function refusal(
     const text = around('Not now: ', finding.text, ` (${check})${again}; id ${signature.id}`);
     return reply(basic(4, finding.replyCode, 450), classOf(4, finding.enhanced, '4.7.1'), text);
   }
-  const whereTo = `Mistake? Write to ${signature.contact} with id ${signature.id}`;
+  const { contact, reportUrl, id } = signature;
+  const whereTo =
+    reportUrl === undefined
+      ? `Mistake? Write to ${contact} with id ${id}`
+      : `Mistake? ${reportUrl}/r/${encodeURIComponent(id)}`;
   const text = around('Refused: ', finding.text, ` (${check}). ${whereTo}`);
   return reply(basic(5, finding.replyCode, 550), classOf(5, finding.enhanced, '5.7.1'), text);
 }

@@ -23,6 +23,8 @@ export interface Site {
   readonly signsOutgoing?: boolean;
   /** Whom a refused sender may write to. */
   readonly contact: string;
+  /** Where it may report a mistake: `URL/r/ID`; absent where there is no such page. */
+  readonly reportUrl?: string | undefined;
 }
 
 export function isOurDomain(site: Site, domain: string): boolean {

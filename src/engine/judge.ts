@@ -6,10 +6,11 @@ import type { Treatment } from '../core/exemption.ts';
 import { hearingOf } from '../core/exemption.ts';
 import type { Facts } from '../core/facts.ts';
 import type { Finding } from '../core/finding.ts';
-import type { Judged, Signature, Standing } from '../core/ladder.ts';
+import type { Judged, Standing } from '../core/ladder.ts';
 import { asMeant, standingOf, wouldBe } from '../core/ladder.ts';
 import type { ConfiguredCheck, Policy } from '../core/policy.ts';
-import type { Ports } from '../core/ports.ts';
+import type { DnsAnswer, DnsPort, DnsRecords, DnsType, Ports } from '../core/ports.ts';
+import type { Signature } from '../core/replies.ts';
 import type { Cost, Stage } from '../core/stage.ts';
 import { COSTS, stageIndex } from '../core/stage.ts';
 
@@ -134,8 +135,9 @@ function take(
   const facts = c.facts as never;
   const { site } = c.policy;
   const recipient = check.stage === 'rcpt' ? c.facts.recipient?.mailbox : undefined;
-  const keep = (evidence: Json | undefined, findings: readonly Finding[], tookMs: number): void =>
-    c.steps.set(configured, {
+  let dns: CountedDns | undefined;
+  const keep = (evidence: Json | undefined, findings: readonly Finding[], tookMs: number): void => {
+    const step: Step = {
       stage: check.stage,
       recipient,
       check: check.name,
@@ -143,7 +145,10 @@ function take(
       findings,
       action: 'none',
       tookMs,
-    });
+    };
+    const lookups = dns?.questions ?? 0;
+    c.steps.set(configured, lookups === 0 ? step : { ...step, lookups });
+  };
   if (check.gather === undefined) {
     keep(undefined, check.judge(facts, null, settings, site), 0);
     return undefined;
@@ -154,7 +159,9 @@ function take(
   try {
     // What memory or the embedded store knows is there at once; a timer for it would cost more than the answer.
     const signal = WITHOUT_SIGNAL.has(check.cost) ? NEVER : deadline.signal;
-    const evidence = check.gather(facts, c.ports, settings, signal, site, clues);
+    let { ports } = c;
+    if (!WITHOUT_DNS.has(check.cost)) ports = { ...ports, dns: (dns = new CountedDns(ports.dns)) };
+    const evidence = check.gather(facts, ports, settings, signal, site, clues);
     if (evidence instanceof Promise) {
       return deadline
         .race(evidence)
@@ -184,6 +191,24 @@ export const CLIENT_GONE = new Error('the client is gone');
 const NEVER = new AbortController().signal;
 const WITHOUT_SIGNAL: ReadonlySet<Cost> = new Set(['memory', 'store', 'doubt']);
 const TOO_LATE = new Error('no answer in time');
+
+// Most sessions end on these rungs: they ask nobody, and nothing is counted for them.
+const WITHOUT_DNS: ReadonlySet<Cost> = new Set(['memory', 'store', 'doubt', 'backend', 'parse', 'scanner']);
+
+/** How many questions one check puts, also of those that are answered from memory. */
+class CountedDns implements DnsPort {
+  readonly #dns: DnsPort;
+  questions = 0;
+
+  constructor(dns: DnsPort) {
+    this.#dns = dns;
+  }
+
+  resolve<T extends DnsType>(name: string, type: T, signal: AbortSignal): Promise<DnsAnswer<DnsRecords[T]>> {
+    this.questions++;
+    return this.#dns.resolve(name, type, signal);
+  }
+}
 
 // RFC 5321 4.5.3.2.6: a client waits ten minutes for the reply to its message, and a scanner may need some of them.
 const budgetMs = ({ policy, stage }: Pick<Climb, 'policy' | 'stage'>): number =>

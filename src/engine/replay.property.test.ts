@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { messagePort, site } from '../../test/fakes/ask.ts';
 import { LADDER } from '../checks/ladder.ts';
 import { checkSchema } from '../config/checks.ts';
-import type { Json } from '../core/check.ts';
+import { hasPlaceAt, type Json } from '../core/check.ts';
 import type { Decision } from '../core/decision.ts';
 import { buildLists, type ListEntry } from '../core/lists.ts';
 import type { CheckSettings, Policy } from '../core/policy.ts';
@@ -22,6 +22,7 @@ import type { Verdict } from '../core/verdict.ts';
 import { UNANSWERED } from './judge.ts';
 import { replay } from './replay.ts';
 import { Session } from './session.ts';
+import { whatIf } from './what-if.ts';
 
 /** Draws one of them, the same for the same seed and question. */
 type Draw = <T>(what: string, from: readonly [T, ...T[]]) => T;
@@ -289,6 +290,7 @@ const mailbox = (local: string, domain: string) => ({ local, domain });
 
 const anyDialogue = fc.record({
   seed: fc.integer(),
+  door: fc.constantFrom('gateway' as const, 'gateway' as const, 'milter' as const, 'policy' as const),
   client: fc.constantFrom('192.0.2.7', '192.0.2.9', '203.0.113.9', '10.1.2.3', '2001:db8::7'),
   role: fc.constantFrom(undefined, undefined, undefined, 'honeypot' as const),
   helo: fc.constantFrom(
@@ -326,8 +328,9 @@ describe('replay over the whole ladder', () => {
   it('comes to the same verdicts, and asks nothing', async () => {
     const seen = new Map<string, number>();
     await fc.assert(
-      fc.asyncProperty(anyPolicy, anyDialogue, async (policy, said) => {
+      fc.asyncProperty(anyPolicy, anyDialogue, async (any, said) => {
         const asked: string[] = [];
+        const policy = { ...any, checks: any.checks.filter(({ check }) => hasPlaceAt(check, said.door)) };
         const { decisions, early, verdicts, message } = await dialogue(policy, said, asked);
         const decision = decisions.at(-1);
         assert.ok(decision);
@@ -348,10 +351,17 @@ describe('replay over the whole ladder', () => {
           const renamed = await replay(decision, { ...policy, hash: 'another' });
           assert.deepEqual(renamed, again);
         }
+        // Nothing would be another way under the rules that were in force.
+        const lists = buildLists(said.lists);
+        const compared = await whatIf(decision, { policyFor: () => policy, listsFor: () => lists });
+        assert.ok(
+          compared === undefined ? verdicts.length === 0 && early === undefined : compared.kind === 'same',
+          JSON.stringify(compared),
+        );
         const outcome = `${decision.outcome} ${decision.check ?? ''}`;
         seen.set(outcome, (seen.get(outcome) ?? 0) + 1);
       }),
-      { numRuns: 200 },
+      { numRuns: 250 },
     );
     // Random as they are, the dialogues must come to ends of many kinds: else the test shows nothing.
     assert.ok(seen.size >= 12, [...seen.keys()].join(', '));
@@ -361,6 +371,7 @@ describe('replay over the whole ladder', () => {
 
 interface Said {
   readonly seed: number;
+  readonly door: 'gateway' | 'milter' | 'policy';
   readonly client: string;
   readonly role: 'honeypot' | undefined;
   readonly helo: string;
@@ -383,7 +394,7 @@ async function dialogue(policy: Policy, said: Said, asked: string[]) {
       trouble: (what, error) => assert.fail(`${what}: ${String(error)}`),
     },
     {
-      door: 'gateway',
+      door: said.door,
       client: { address: said.client, port: 4711 },
       server: { address: '198.51.100.25', port: 25 },
       role: said.role,

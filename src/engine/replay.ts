@@ -10,6 +10,7 @@ import type { ListsPort, Ports } from '../core/ports.ts';
 import type { Stage } from '../core/stage.ts';
 import type { Verdict } from '../core/verdict.ts';
 import { mailboxKey } from '../mail/mailbox.ts';
+import { confirmedNames, type Iprev } from '../msgauth/iprev.ts';
 import { climb } from './judge.ts';
 
 /** `unknown`: these checks would have been asked and never were, and nothing else refused. */
@@ -81,7 +82,7 @@ async function judgeAgain(c: Case, what: 'early' | 'rcpt' | 'message'): Promise<
         get: ({ check }) => steps.get(check.name),
         set: ({ check }, step) => void steps.set(check.name, step),
       },
-      signature: { contact: policy.site.contact, id: decision.id },
+      signature: { contact: policy.site.contact, reportUrl: policy.site.reportUrl, id: decision.id },
       signal: () => new AbortController().signal,
     });
   };
@@ -103,7 +104,15 @@ const NOTHING: Json = {};
 function recorded(configured: ConfiguredCheck, c: Case, neverAsked: string[]): ConfiguredCheck {
   const { check } = configured;
   if (check.gather === undefined) return configured;
-  const { decision, index, occurrence } = c;
+  const { decision, index, occurrence, lists } = c;
+  if (check.asksLists === true && lists !== undefined && decision.policy !== c.policy.hash) {
+    const asked: AnyCheck = {
+      ...check,
+      gather: (facts, _ports, settings, signal, site, clues) =>
+        check.gather?.(facts, { lists } as Ports, settings, signal, site, clues) ?? null,
+    };
+    return { ...configured, check: asked };
+  }
   const mailbox = decision.recipients[index]?.mailbox;
   const key = mailbox === undefined ? '' : mailboxKey(mailbox);
   const steps = decision.steps.filter(
@@ -170,14 +179,32 @@ function factsThen({ decision, index }: Case, stage: Stage): Facts {
 
 function treatmentThen({ decision, policy, lists, index }: Case, facts: Facts): Treatment {
   const recipient = decision.recipients[index];
-  if (policy.hash === decision.policy || lists === undefined || recipient === undefined) {
-    return (index === NOBODY ? decision.early : recipient)?.treatment ?? NO_TREATMENT;
-  }
-  const { mailbox } = recipient;
+  const then = (index === NOBODY ? decision.early : recipient)?.treatment;
+  if (policy.hash === decision.policy || lists === undefined) return then ?? NO_TREATMENT;
+  const hosts = lists.namesHosts === false ? [] : hostsThen(decision);
+  const named: Facts =
+    recipient === undefined ? facts : { ...facts, recipient: { mailbox: recipient.mailbox, parameters: {} } };
   const entries = lists.find({
     client: facts.session.client.address,
+    ...(hosts === undefined ? {} : { hosts }),
     sender: facts.transaction === undefined ? undefined : { path: facts.transaction.reversePath },
-    recipient: mailbox,
+    recipient: recipient?.mailbox,
   });
-  return treatmentOf({ ...facts, recipient: { mailbox, parameters: {} } }, policy.site, entries);
+  const now = treatmentOf(named, policy.site, entries);
+  // It may have been let in by its name, and then nobody wrote the name down: it is taken to be let in still.
+  if (hosts === undefined && entries.length === 0 && then !== undefined) return then;
+  // What people had listed while the gate ran is none of the configuration, and may have ended since.
+  const ended = (then?.exemptions ?? []).filter(
+    ({ source }) => source.startsWith(LISTED_BY) && !now.exemptions.some((e) => e.source === source),
+  );
+  return ended.length === 0 ? now : { ...now, exemptions: [...now.exemptions, ...ended] };
+}
+
+/** So begins the source of every entry that people list while the gate runs. */
+const LISTED_BY = 'listed by ';
+
+/** The client's confirmed names, where a check had asked for them. */
+function hostsThen({ steps }: Decision): readonly string[] | undefined {
+  const evidence = steps.find(({ check }) => check === 'fcrdns')?.evidence as Iprev | undefined;
+  return evidence === undefined ? undefined : confirmedNames(evidence);
 }

@@ -130,6 +130,26 @@ describe('session', () => {
     );
   });
 
+  it('names the page that takes reports, with the id that the journal knows', async () => {
+    const reportUrl = 'https://mx.example.org';
+    const named = (early: boolean) => {
+      const settings = early ? { settings: { refuse_at: 'earliest' as const } } : {};
+      const made = policy([{ name: 'bad', answer: 'fail', ...settings }]);
+      return session({ ...made, site: { ...made.site, reportUrl } });
+    };
+    const late = named(false);
+    const atRcpt = await upToRcpt(late);
+    assert.ok(atRcpt.kind === 'refuse');
+    assert.match(atRcpt.reply.lines[0]!, /\(bad\)\. Mistake\? https:\/\/mx\.example\.org\/r\/ID2$/);
+    late.recipientAnswered(USER, atRcpt.reply);
+    assert.equal(late.ended()?.id, 'ID2');
+    const early = named(true);
+    const atConnect = await early.connect();
+    assert.ok(atConnect.kind === 'refuse');
+    const id = /\/r\/(ID\d+)$/.exec(atConnect.reply.lines[0]!)?.[1];
+    assert.equal(early.ended(atConnect.reply)?.id, id);
+  });
+
   for (const stage of ['connect', 'helo', 'mail'] as const) {
     it(`refuses at ${stage} where the operator wants it at the earliest`, async () => {
       const s = session(

@@ -351,7 +351,11 @@ export class Session {
       facts,
       treatment,
       steps: this.#steps,
-      signature: { contact: policy.site.contact, id: facts.transaction?.id ?? facts.session.id },
+      signature: {
+        contact: policy.site.contact,
+        reportUrl: policy.site.reportUrl,
+        id: facts.transaction?.id ?? facts.session.id,
+      },
       signal: () => this.signal,
     });
   }

@@ -87,6 +87,13 @@ export function formatNetwork(network: Network): string {
   return `${formatIp(network.base)}/${network.prefix}`;
 }
 
+/** The same as people write it: a single address goes without its prefix length. */
+export function networkName(network: Network): string {
+  return network.prefix === (network.base.family === 4 ? 32 : 128)
+    ? formatIp(network.base)
+    : formatNetwork(network);
+}
+
 /** The network of that length around an address: what a limit or a greylist counts as one client. */
 export function networkAround(ip: Ip, prefix: number): Network {
   return { kind: 'network', base: masked(ip, prefix), prefix };

@@ -41,4 +41,11 @@ export function markedFindings(header: Header): readonly string[] {
     .filter((tag) => /^[a-z][a-z-]{0,39}:[a-z0-9-]{1,40}$/.test(tag));
 }
 
+/** The id of the decision in that mark: the first field of the name is ours. */
+export function markedDecision(header: Header): string | undefined {
+  const mark = header.fields.find(({ name }) => name.toLowerCase() === 'x-postern');
+  if (mark === undefined) return undefined;
+  return /^\s*id=([0-9A-Za-z]{8});/.exec(fieldValue(header.bytes, mark).slice(0, MAX_MARK))?.[1];
+}
+
 const MAX_MARK = 4000;

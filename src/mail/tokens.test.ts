@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { addFindings, addSender, markedFindings } from './token-gate.ts';
+import { addFindings, addSender, markedDecision, markedFindings } from './token-gate.ts';
 import { fields, headerEnd } from './header.ts';
 import { MAX_TOKENS, MessageTokens, Tokens, tokensOf } from './tokens.ts';
 
@@ -206,6 +206,23 @@ describe('what the gate knows', () => {
     const tokens = new Tokens();
     addFindings(tokens, found);
     assert.deepEqual([...tokens], ['check:fcrdns:no-ptr', 'check:helo:forged']);
+  });
+
+  it('is the decision that delivered it, from the same mark', () => {
+    const decisionOf = (...lines: string[]) => {
+      const marked = message(...lines, '', '');
+      const end = headerEnd(marked, true) ?? 0;
+      return markedDecision({ bytes: marked, end, fields: [...fields(marked, end)] });
+    };
+    assert.equal(decisionOf('X-Postern: id=K7Q2MX4D; suspicion=4', 'X-Postern: id=22222222; x'), 'K7Q2MX4D');
+    assert.equal(decisionOf('Subject: x', 'x-postern:\tid=K7Q2MX4D; suspicion=0'), 'K7Q2MX4D');
+    for (const none of [
+      'Subject: X-Postern',
+      'X-Postern: id=2; x',
+      'X-Postern: id=K7Q2MX4D1; x',
+      'X-Postern: y',
+    ])
+      assert.equal(decisionOf(none), undefined, none);
   });
 });
 

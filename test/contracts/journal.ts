@@ -1,7 +1,8 @@
 /** What every journal must do, whatever engine is below it. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import type { Decision, Journal, JournalQuery } from '../../src/core/decision.ts';
+import type { Decision, FoundPage, Journal, JournalQuery, Step } from '../../src/core/decision.ts';
+import type { Cost } from '../../src/core/stage.ts';
 import { replies } from '../../src/core/replies.ts';
 import { reply } from '../../src/mail/reply.ts';
 import { onEnd, type Cleanup } from '../program.ts';
@@ -140,6 +141,14 @@ const FOUND: readonly (readonly [JournalQuery, string])[] = [
   [{ sinceMs: 2000, untilMs: 4000 }, 'CB'],
   [{ outcome: 'accepted', client: '192.0.3.0/24', recipient: 'dora@example.org' }, 'B'],
 ];
+
+/** A journal under the contract is told by it where checks stand. */
+export const RUNGS: Readonly<Record<string, Cost>> = {
+  helo: 'memory',
+  relay: 'memory',
+  dnsbl: 'dns',
+  spf: 'dns-chain',
+};
 
 export function journalContract(
   open: (cleanup: Cleanup) => Promise<{ journal: Journal; nowMs: (ms: number) => void }>,
@@ -350,5 +359,289 @@ export function journalContract(
       const { byCheck } = await journal.summary({ sinceMs, untilMs });
       assert.equal(byCheck.find((c) => c.check === 'helo')?.asked, asked, `${sinceMs} to ${untilMs}`);
     }
+  });
+
+  it('finds a page after the other, and what comes meanwhile moves nothing', async (t) => {
+    const { journal } = await open(t);
+    onEnd(t, () => journal.close());
+    const all = Array.from({ length: 25 }, (_, i) => `p${String(i).padStart(2, '0')}`);
+    let others = 0;
+    // Several at the same time.
+    for (const [i, id] of all.entries())
+      journal.record(decision({ id, atMs: 1000 + Math.floor(i / 3), check: i % 2 === 0 ? 'helo' : 'spf' }));
+    for (const [query, wanted] of [
+      [{}, all],
+      [{ outcome: 'refused' }, all],
+      [{ client: '192.0.2.7' }, all],
+      [{ sender: 'example.net' }, all],
+      [{ check: 'spf' }, all.filter((_, i) => i % 2 === 1)],
+      [{ check: 'helo', outcome: 'refused', recipient: 'example.org' }, all.filter((_, i) => i % 2 === 0)],
+      [{ outcome: 'accepted' }, []],
+    ] as const) {
+      const found: string[] = [];
+      let before: string | undefined;
+      let pages = 0;
+      do {
+        const next: FoundPage = await journal.findPage({
+          ...query,
+          limit: 5,
+          ...(before !== undefined && { before }),
+        });
+        found.push(...next.decisions.map(({ id }) => id));
+        ({ before } = next);
+        pages++;
+        journal.record(decision({ id: `new${others++}`, atMs: 999_999, client: '203.0.113.9' }));
+        // Recorded late: it began long before.
+        journal.record(decision({ id: `new${others++}`, atMs: 1, client: '203.0.113.9' }));
+      } while (before !== undefined && pages < 50);
+      assert.deepEqual(
+        found.filter((id) => !id.startsWith('new')),
+        wanted.toReversed(),
+        JSON.stringify(query),
+      );
+      assert.equal(new Set(found).size, found.length);
+    }
+    await assert.rejects(journal.findPage({ before: "1' OR" }), /before/);
+  });
+
+  it('gives everything in the order of recording, and what is new', async (t) => {
+    const { journal } = await open(t);
+    onEnd(t, () => journal.close());
+    assert.equal(await journal.newest(), 0);
+    assert.deepEqual(await journal.page({ after: 0, limit: 10 }), { decisions: [], last: 0 });
+    for (const d of MORNING.toReversed()) journal.record(d);
+    const ids = async (query: Parameters<Journal['page']>[0]) => {
+      const { decisions, last } = await journal.page(query);
+      return [decisions.map(({ id }) => id).join(''), last] as const;
+    };
+    const [first, afterTwo] = await ids({ after: 0, limit: 2 });
+    assert.equal(first, 'DC');
+    assert.equal((await ids({ after: afterTwo, limit: 2 }))[0], 'BA');
+    const newest = await journal.newest();
+    assert.deepEqual(await ids({ after: newest, limit: 2 }), ['', newest]);
+    assert.equal((await ids({ after: 0, limit: 9, sinceMs: 2000, untilMs: 4000 }))[0], 'CB');
+    journal.record(decision({ id: 'N' }));
+    assert.deepEqual(await ids({ after: newest, limit: 5 }), ['N', newest + 1]);
+  });
+
+  it('goes on counting when all was dropped: who waits for what is new misses nothing', async (t) => {
+    const { journal, nowMs } = await morning(t);
+    const newest = await journal.newest();
+    nowMs(1e9);
+    await journal.expire(0);
+    journal.record(decision({ id: 'N', atMs: 2e9 }));
+    const { decisions } = await journal.page({ after: newest, limit: 5 });
+    assert.deepEqual(
+      decisions.map(({ id }) => id),
+      ['N'],
+    );
+  });
+
+  const step = (check: string, result: 'fail' | 'pass', over: Partial<Step> = {}): Step => ({
+    stage: 'rcpt',
+    check,
+    findings: [{ result, code: 'c', text: 't' }],
+    action: result === 'fail' ? 'refuse' : 'none',
+    tookMs: 2,
+    ...over,
+  });
+  const refused = (id: string, check: string, steps: readonly Step[], over: Partial<Decision> = {}) =>
+    decision({ id, check, steps, ...over });
+
+  it('says what each check did: alone, beside another, against those in good standing', async (t) => {
+    const { journal } = await open(t);
+    onEnd(t, () => journal.close());
+    const good = { evidence: { standing: { good: 3, bad: 0 } } };
+    for (const d of [
+      refused('alone', 'dnsbl', [step('dnsbl', 'fail', { lookups: 2 }), step('spf', 'pass', { lookups: 5 })]),
+      refused('both', 'dnsbl', [step('dnsbl', 'fail'), step('spf', 'fail', { action: 'suspect' })]),
+      refused('lifted', 'dnsbl', [step('dnsbl', 'fail'), step('helo', 'fail', { action: 'exempt' })]),
+      refused('of two recipients', 'dnsbl', [
+        step('dnsbl', 'fail'),
+        step('spf', 'fail'),
+        step('spf', 'fail'),
+      ]),
+      refused('unsure', 'dnsbl', [
+        step('dnsbl', 'fail'),
+        step('classifier', 'fail', {
+          findings: [
+            {
+              result: 'fail',
+              code: 'unsure',
+              text: 't',
+              spam: { isSpam: false, score: 5, required: 9, tests: [] },
+            },
+          ],
+          action: 'tag',
+        }),
+      ]),
+      refused('good', 'greylist', [step('greylist', 'fail', good), step('spf', 'fail')], {
+        outcome: 'deferred',
+      }),
+      refused('let in', 'x', [step('spf', 'fail', { action: 'suspect', ...good })], {
+        outcome: 'accepted',
+        check: undefined,
+      }),
+    ])
+      journal.record(d);
+    const effects = await journal.effect({ sinceMs: 0, untilMs: 2_000_000 });
+    const of = (name: string) => {
+      const { asked, failed, refused, deferred, alone, overlap, onGoodStanding, lookups, tookMs } =
+        effects.find(({ check }) => check === name)!;
+      return { asked, failed, refused, deferred, alone, overlap, onGoodStanding, lookups, tookMs };
+    };
+    const none = { refused: 0, deferred: 0, alone: 0, overlap: 0, onGoodStanding: 0, lookups: 0 };
+    assert.deepEqual(of('dnsbl'), {
+      ...none,
+      asked: 5,
+      failed: 5,
+      refused: 5,
+      alone: 3,
+      lookups: 2,
+      tookMs: 10,
+    });
+    assert.deepEqual(of('greylist'), {
+      ...none,
+      asked: 1,
+      failed: 1,
+      deferred: 1,
+      onGoodStanding: 1,
+      tookMs: 2,
+    });
+    assert.deepEqual(of('spf'), {
+      ...none,
+      asked: 6,
+      failed: 5,
+      overlap: 3,
+      onGoodStanding: 2,
+      lookups: 5,
+      tookMs: 12,
+    });
+    assert.deepEqual(of('helo'), { ...none, asked: 1, failed: 1, overlap: 1, tookMs: 2 });
+    assert.deepEqual(of('classifier'), { ...none, asked: 1, failed: 0, tookMs: 2 });
+    assert.equal(effects[0]?.check, 'dnsbl');
+    assert.deepEqual(await journal.effect({ sinceMs: 2_000_000, untilMs: 3_000_000 }), []);
+  });
+
+  it('counts what came to each rung once, whatever was asked there', async (t) => {
+    const { journal } = await open(t);
+    onEnd(t, () => journal.close());
+    journal.record(
+      refused('a', 'dnsbl', [
+        step('helo', 'pass'),
+        step('relay', 'pass'),
+        step('dnsbl', 'fail', { lookups: 1 }),
+      ]),
+    );
+    journal.record(refused('b', 'helo', [step('helo', 'fail')], { outcome: 'deferred' }));
+    // The sum of many signs stopped on the last rung that was climbed.
+    journal.record(refused('c', 'suspicion', [step('helo', 'fail'), step('spf', 'fail', { lookups: 3 })]));
+    assert.deepEqual(await journal.rungs({ sinceMs: 0, untilMs: 2_000_000 }), [
+      { cost: 'memory', came: 3, refused: 0, deferred: 1, tookMs: 8, lookups: 0 },
+      { cost: 'dns', came: 1, refused: 1, deferred: 0, tookMs: 2, lookups: 1 },
+      { cost: 'dns-chain', came: 1, refused: 1, deferred: 0, tookMs: 2, lookups: 3 },
+    ]);
+    assert.deepEqual(
+      (await journal.summary({})).byCheck.map(({ check }) => check),
+      ['dnsbl', 'helo', 'relay', 'spf', 'suspicion'],
+    );
+  });
+
+  const MINUTE = 60_000;
+  const HOUR = 60 * MINUTE;
+  const DAY = 24 * HOUR;
+
+  it('draws traffic without a gap, by the minute and by the hour', async (t) => {
+    const { journal } = await open(t);
+    onEnd(t, () => journal.close());
+    const taken = { outcome: 'accepted', sizeOctets: 100, check: undefined, steps: [] } as const;
+    const tagged = { ...taken, steps: [step('spf', 'fail', { action: 'tag' })] };
+    journal.record(decision({ id: 'a', atMs: DAY }));
+    journal.record(decision({ id: 'b', atMs: DAY + 2 * MINUTE + 1, ...taken }));
+    journal.record(decision({ id: 'c', atMs: DAY + 2 * MINUTE + 2, ...tagged }));
+    journal.record(decision({ id: 'd', atMs: DAY + 5 * HOUR, outcome: 'deferred', check: 'greylist' }));
+    journal.turnedAway(DAY + MINUTE, 'full', 7);
+    const short = async (sinceMs: number, untilMs: number, stepMs: number) =>
+      (await journal.traffic({ sinceMs, untilMs, stepMs })).map((p) =>
+        [
+          (p.sinceMs - DAY) / MINUTE,
+          Object.values(p.outcomes).join(''),
+          p.tagged,
+          p.turnedAway,
+          p.deliveredOctets,
+        ].join(' '),
+      );
+    // accepted, relayed, refused, deferred, abandoned
+    assert.deepEqual(await short(DAY + 30_000, DAY + 3 * MINUTE, MINUTE), [
+      '0 00100 0 0 0',
+      '1 00000 0 7 0',
+      '2 20000 1 0 200',
+    ]);
+    assert.deepEqual(await short(DAY + 20 * MINUTE, DAY + 5 * HOUR + 1, 2 * HOUR), [
+      '0 20100 1 7 200',
+      '120 00000 0 0 0',
+      '240 00010 0 0 0',
+    ]);
+    assert.deepEqual(await short(DAY, DAY, MINUTE), []);
+    const stopped = { sinceMs: DAY, untilMs: DAY + 6 * HOUR, stepMs: 3 * HOUR };
+    assert.deepEqual(await journal.stoppedBy(stopped), { greylist: [0, 1], helo: [1, 0] });
+    await assert.rejects(journal.traffic({ sinceMs: 0, untilMs: DAY, stepMs: 1500 }), /whole minutes/);
+    await assert.rejects(journal.traffic({ sinceMs: 0, untilMs: 1e15, stepMs: HOUR }), /too many/);
+  });
+
+  it('sums up to the millisecond over hours, before and after old minutes were given up', async (t) => {
+    const { journal, nowMs } = await open(t);
+    onEnd(t, () => journal.close());
+    const begins = 100 * DAY;
+    // One every 17 minutes for two days: each minute that a span touches counts for its checks, each decision for itself.
+    const times = Array.from({ length: 170 }, (_, i) => begins + i * 17 * MINUTE + 13_000);
+    for (const [i, atMs] of times.entries())
+      journal.record(decision({ id: `h${i}`, atMs, client: `10.0.${i}.1` }));
+    const spans = [
+      [begins, begins + 2 * DAY],
+      [begins + 13_000, begins + DAY],
+      [begins + 13_001, begins + DAY + 7],
+      [begins + 3 * HOUR + 5, begins + 9 * HOUR + 1234],
+      [begins + 30 * MINUTE, begins + 40 * MINUTE],
+      [0, begins + 5 * HOUR - 1],
+      [begins + 2 * HOUR, 1e15],
+    ] as const;
+    const right = async (when: string) => {
+      for (const [sinceMs, untilMs] of spans) {
+        const inIt = times.filter((ms) => ms >= sinceMs && ms < untilMs).length;
+        const { received, rejected, clients } = await journal.summary({ sinceMs, untilMs });
+        assert.deepEqual(
+          [received, rejected, clients],
+          [inIt, inIt, inIt],
+          `${when}: ${sinceMs} to ${untilMs}`,
+        );
+      }
+      const query = { sinceMs: begins, untilMs: begins + 2 * DAY, stepMs: 15 * MINUTE };
+      const points = await journal.traffic(query);
+      assert.deepEqual(
+        points.map(({ outcomes }) => outcomes.refused),
+        points.map((p) => times.filter((ms) => ms >= p.sinceMs && ms < p.sinceMs + 15 * MINUTE).length),
+        when,
+      );
+      assert.deepEqual(
+        (await journal.stoppedBy(query))['helo'],
+        points.map(({ outcomes }) => outcomes.refused),
+      );
+    };
+    await right('before');
+    const asked = async (sinceMs: number, untilMs: number) =>
+      (await journal.effect({ sinceMs, untilMs })).find(({ check }) => check === 'helo')?.asked;
+    assert.equal(await asked(begins + 17 * MINUTE, begins + 18 * MINUTE), 1);
+    nowMs(begins + 9 * DAY);
+    assert.equal(await journal.expire(20 * DAY), 0);
+    await right('after');
+    // Of the first day there are the hours alone: all of the hour that was asked about; of the second there are minutes.
+    assert.equal(await asked(begins + 17 * MINUTE, begins + 18 * MINUTE), 4);
+    assert.equal(await asked(begins + DAY + 5 * MINUTE, begins + DAY + 6 * MINUTE), 1);
+    // What is too old goes from the hours as well.
+    nowMs(begins + 9 * DAY + 12 * HOUR);
+    await journal.expire(9 * DAY);
+    const left = times.filter((ms) => ms >= begins + 12 * HOUR).length;
+    assert.deepEqual([(await journal.summary({})).received, await asked(0, 1e15)], [left, left]);
   });
 }

@@ -127,10 +127,15 @@ export class ClassifierStore implements ClassifierPort {
 
   /** One transaction. A message is learnt once; one that was learnt as the other kind changes over. */
   learn(kind: Kind, hash: Uint8Array, tokens: Iterable<string>): 'learnt' | 'known' | 'changed' {
+    return this.learnKeys(kind, hash, this.keysOf(tokens));
+  }
+
+  /** The same, of a message whose words nobody has any more. */
+  learnKeys(kind: Kind, hash: Uint8Array, numbers: Iterable<number>): 'learnt' | 'known' | 'changed' {
     return this.#write(() => {
       const before = this.learntAs(hash);
       if (before === kind) return 'known';
-      const keys = listOf(this.#keysOf(tokens));
+      const keys = listOf(numbers);
       if (before !== undefined) this.#unlearn(before, hash, keys);
       this.#addTokens(kind, keys);
       this.#change(kind, 1);
@@ -146,7 +151,7 @@ export class ClassifierStore implements ClassifierPort {
   forget(hash: Uint8Array, tokens: Iterable<string>): Kind | undefined {
     return this.#write(() => {
       const before = this.learntAs(hash);
-      if (before !== undefined) this.#unlearn(before, hash, listOf(this.#keysOf(tokens)));
+      if (before !== undefined) this.#unlearn(before, hash, listOf(this.keysOf(tokens)));
       return before;
     });
   }
@@ -249,7 +254,8 @@ export class ClassifierStore implements ClassifierPort {
     cache.knows(rows.length < READ_ROWS ? MAX_KEY : (rows.at(-1)?.[0] ?? MAX_KEY));
   }
 
-  *#keysOf(tokens: Iterable<string>): Iterable<number> {
+  /** The numbers that stand for the tokens in this file. */
+  *keysOf(tokens: Iterable<string>): Iterable<number> {
     for (const token of tokens) yield tokenKey(token, this.#seed);
   }
 

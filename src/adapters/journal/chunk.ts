@@ -19,3 +19,18 @@ export const packed = (text: string): Uint8Array => zstdCompressSync(Buffer.from
 
 /** The decisions' texts, in the order in which they were recorded. */
 export const unpacked = (body: Uint8Array): string[] => zstdDecompressSync(body).toString().split('\n');
+
+/** The same, each made text when it is wanted: most of what is found is alone in its chunk. */
+export function unpackedLines(body: Uint8Array): readonly (() => string)[] {
+  const text = zstdDecompressSync(body);
+  const lines: (() => string)[] = [];
+  for (let from = 0; from <= text.length;) {
+    const end = text.indexOf(LINE_END, from);
+    const [first, to] = [from, end < 0 ? text.length : end];
+    lines.push(() => text.toString('utf8', first, to));
+    from = to + 1;
+  }
+  return lines;
+}
+
+const LINE_END = 10;

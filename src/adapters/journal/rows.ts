@@ -25,23 +25,9 @@ export interface Name {
   readonly name: string;
 }
 
-/** Numbers, because they stand in every row: a decision's or its session's id, its reverse-path, a forward-path. */
-export const NAMES = { id: 1, sender: 2, recipient: 3 } as const;
+/** Numbers, because they stand in every row: a decision's or its session's id, its reverse-path, a forward-path; the domains of both. */
+export const NAMES = { id: 1, sender: 2, recipient: 3, senderDomain: 4, recipientDomain: 5 } as const;
 export type NameKind = (typeof NAMES)[keyof typeof NAMES];
-
-/** What one check did in the decisions that began in one minute. */
-export interface Counts {
-  readonly minute: number;
-  readonly check_name: string;
-  asked: number;
-  failed: number;
-  temperror: number;
-  refused: number;
-  deferred: number;
-  took_ms: number;
-}
-
-export const MINUTE_MS = 60_000;
 
 export function decisionRow(d: Decision): DecisionRow {
   return {
@@ -75,7 +61,7 @@ function isOurStop({ transaction, reply }: Decision): boolean {
   );
 }
 
-/** Without repetitions: each is one row. */
+/** Without repetitions: each is one row. The domains are left to `withDomains`, which the journal's own thread does. */
 export function namesOf(d: Decision): Name[] {
   const names: Name[] = [{ kind: NAMES.id, name: d.id }];
   if (d.sessionId !== d.id) names.push({ kind: NAMES.id, name: d.sessionId });
@@ -88,63 +74,33 @@ export function namesOf(d: Decision): Name[] {
   return names;
 }
 
-/** By minute and check: a key of both together would have to be made, and looked for, for every step. */
-export type Sums = Map<number, Map<string, Counts>>;
-
-/** Adds what the decision's checks did to the sums of its minute. */
-export function count(d: Decision, sums: Sums): void {
-  const minute = Math.floor(d.atMs / MINUTE_MS);
-  let ofMinute = sums.get(minute);
-  if (ofMinute === undefined) sums.set(minute, (ofMinute = new Map<string, Counts>()));
-  for (const { check, findings, tookMs } of d.steps) {
-    const counts = countsOf(check, minute, ofMinute);
-    counts.asked++;
-    counts.took_ms += tookMs;
-    if (findings.some((f) => f.result === 'fail')) counts.failed++;
-    if (findings.some((f) => f.result === 'temperror')) counts.temperror++;
+/** And the domains of its paths: of one that many mailboxes share, what is newest could not be said by their names. */
+export function withDomains(names: readonly Name[]): readonly Name[] {
+  const all = [...names];
+  for (const { kind, name } of names) {
+    if (kind === NAMES.id) continue;
+    const domain = {
+      kind: kind === NAMES.sender ? NAMES.senderDomain : NAMES.recipientDomain,
+      name: name.slice(0, Math.max(0, name.indexOf('@'))),
+    };
+    if (domain.name === '') continue;
+    if (!all.some((n) => n.kind === domain.kind && n.name === domain.name)) all.push(domain);
   }
-  if (d.check === undefined) return;
-  if (d.outcome === 'refused') countsOf(d.check, minute, ofMinute).refused++;
-  if (d.outcome === 'deferred') countsOf(d.check, minute, ofMinute).deferred++;
+  return all;
 }
 
-// The name of a check has no colon.
-const AT_THE_DOOR = 'door:';
-
-/** They stand among the counts of the checks, as those that something deferred. */
-export function countTurnedAway(atMs: number, reason: string, connections: number, sums: Sums): void {
-  const minute = Math.floor(atMs / MINUTE_MS);
-  let ofMinute = sums.get(minute);
-  if (ofMinute === undefined) sums.set(minute, (ofMinute = new Map<string, Counts>()));
-  countsOf(`${AT_THE_DOOR}${reason}`, minute, ofMinute).deferred += connections;
-}
-
-/** For whom the door turned away; undefined for a check. */
-export const turnAwayReason = (name: string): string | undefined =>
-  name.startsWith(AT_THE_DOOR) ? name.slice(AT_THE_DOOR.length) : undefined;
-
-function countsOf(check: string, minute: number, ofMinute: Map<string, Counts>): Counts {
-  let counts = ofMinute.get(check);
-  if (counts === undefined) {
-    const none = { asked: 0, failed: 0, temperror: 0, refused: 0, deferred: 0, took_ms: 0 };
-    ofMinute.set(check, (counts = { minute, check_name: check, ...none }));
-  }
-  return counts;
-}
-
-/** The domain first, so that all mailboxes of a domain are one range of names: `example.net@ann`. */
+/** `example.net@ann`: neighbours in the index are neighbours in life. */
 function pathName({ local, domain }: Mailbox): string {
   return `${domain}@${local.toLowerCase()}`;
 }
 
-/** What a postmaster types, a mailbox or a domain, as a range of names with both ends in it. */
-export function pathNames(text: string): { readonly first: string; readonly last: string } {
+/** What a postmaster types: `<>`, a mailbox or a domain. */
+export function pathKey(whose: 'sender' | 'recipient', text: string): Name {
   const typed = text.replace(/^\./, '').toLowerCase();
   const at = typed.lastIndexOf('@');
-  if (typed === '<>') return { first: typed, last: typed };
-  if (at < 0) return { first: `${typed}@`, last: `${typed}@\u{10ffff}` };
-  const name = `${typed.slice(at + 1)}@${typed.slice(0, at)}`;
-  return { first: name, last: name };
+  if (typed === '<>') return { kind: NAMES[whose], name: typed };
+  if (at < 0) return { kind: NAMES[`${whose}Domain`], name: typed };
+  return { kind: NAMES[whose], name: `${typed.slice(at + 1)}@${typed.slice(0, at)}` };
 }
 
 /** Sorts as addresses do, so that a network is a range of keys: `4c0000207`. */

@@ -4,15 +4,26 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import type { Worker } from 'node:worker_threads';
-import { decision, journalContract } from '../../../test/contracts/journal.ts';
+import { decision, journalContract, RUNGS } from '../../../test/contracts/journal.ts';
 import { onEnd } from '../../../test/program.ts';
 import { tempDir } from '../../../test/tempdir.ts';
+import { Kysely } from 'kysely';
+import type { JournalQuery } from '../../core/decision.ts';
+import { openDatabase } from '../sqlite.ts';
+import { chunkText, packed } from './chunk.ts';
+import { SQLITE_MIGRATIONS, type Tables } from './schema.ts';
+import { findPage } from './search.ts';
+import { addToSketch, emptySketch, mergeSketch, sketchedCount } from './sketch.ts';
+import { sqliteDialect } from './sqlite-dialect.ts';
 import { openJournal, pauseMs } from './sqlite.ts';
 
 describe('the journal in SQLite', () => {
   journalContract(async (cleanup) => {
     let now = 0;
-    const journal = openJournal(join(await tempDir(cleanup), 'journal.sqlite'), { nowMs: () => now });
+    const journal = openJournal(join(await tempDir(cleanup), 'journal.sqlite'), {
+      nowMs: () => now,
+      rungOf: (check) => RUNGS[check],
+    });
     return { journal, nowMs: (ms) => (now = ms) };
   });
 
@@ -124,5 +135,124 @@ describe('the journal in SQLite', () => {
     db.close();
     assert.throws(() => openJournal(newer), /newer version/);
     assert.throws(() => openJournal(dir), /cannot be opened/);
+  });
+
+  it('brings a journal of an earlier version up to date, and its sums', async (t) => {
+    const file = join(await tempDir(t), 'journal.sqlite');
+    const old = new DatabaseSync(file);
+    for (const step of SQLITE_MIGRATIONS.slice(0, 3)) old.exec(step);
+    old.exec('PRAGMA user_version = 3');
+    const row = old.prepare('INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+    const name = old.prepare('INSERT INTO names VALUES (?, ?, ?)');
+    const all = [
+      decision({ id: 'A', atMs: 59_000 }),
+      decision({ id: 'B', atMs: 61_000 }),
+      decision({ id: 'C', atMs: 7_200_000, outcome: 'accepted', check: undefined, sizeOctets: 70 }),
+    ];
+    for (const [i, d] of all.entries()) {
+      row.run(i + 1, d.atMs, '4c0000207', d.outcome, d.check ?? null, d.sizeOctets ?? 0, 0, 0, 0, 0);
+      for (const [kind, text] of [
+        [1, d.id],
+        [2, 'example.net@ann'],
+        [3, 'example.org@bob'],
+      ] as const)
+        name.run(kind, text, i + 1);
+    }
+    // A sender that is none: the null sender has no domain.
+    name.run(2, '<>', 1);
+    old.prepare('INSERT INTO bodies VALUES (1, ?)').run(packed(chunkText(all)));
+    old.exec(`INSERT INTO counts VALUES (0, 'helo', 1, 1, 0, 1, 0, 2.5), (1, 'helo', 1, 1, 0, 1, 0, 2),
+      (1, 'door:full', 0, 0, 0, 0, 4, 0)`);
+    old.close();
+
+    const journal = openJournal(file);
+    onEnd(t, () => journal.close());
+    const ids = async (query: JournalQuery) => (await journal.find(query)).map((d) => d.id).join('');
+    assert.equal(await ids({ sender: 'example.net' }), 'CBA');
+    assert.equal(await ids({ recipient: 'example.org', outcome: 'refused' }), 'BA');
+    assert.equal(await ids({ recipient: 'bob@example.org', check: 'helo' }), 'BA');
+    const { received, rejected, deliveredOctets, clients, turnedAway } = await journal.summary({});
+    assert.deepEqual([received, rejected, deliveredOctets, clients, turnedAway], [3, 2, 70, 1, { full: 4 }]);
+    const points = await journal.traffic({ sinceMs: 0, untilMs: 3 * 3_600_000, stepMs: 3_600_000 });
+    assert.deepEqual(
+      points.map((p) => [p.outcomes.refused, p.outcomes.accepted, p.turnedAway]),
+      [
+        [2, 0, 4],
+        [0, 0, 0],
+        [0, 1, 0],
+      ],
+    );
+    const [helo] = await journal.effect({ sinceMs: 0, untilMs: 3_600_000 });
+    assert.deepEqual([helo?.asked, helo?.refused, helo?.tookMs, helo?.alone], [2, 2, 4.5, 0]);
+    journal.record(decision({ id: 'D', atMs: 62_000 }));
+    const [now] = await journal.effect({ sinceMs: 0, untilMs: 3_600_000 });
+    assert.deepEqual([now?.asked, now?.alone], [3, 1]);
+  });
+
+  it('is read by another while it is written, and neither waits', async (t) => {
+    const file = join(await tempDir(t), 'journal.sqlite');
+    const written = openJournal(file);
+    onEnd(t, () => written.close());
+    const read = openJournal(file);
+    onEnd(t, () => read.close());
+    written.record(decision({ id: 'one' }));
+    await written.newest();
+    const writer = new DatabaseSync(file);
+    writer.exec('BEGIN IMMEDIATE; DELETE FROM decisions');
+    assert.equal((await read.findPage({})).decisions.length, 1);
+    assert.equal((await read.summary({})).received, 1);
+    writer.exec('ROLLBACK');
+    writer.close();
+  });
+});
+
+describe('the search of a large journal', () => {
+  it('ends a page when its time is over, and the next goes on from there', async (t) => {
+    const file = join(await tempDir(t), 'journal.sqlite');
+    const journal = openJournal(file);
+    // One that is found, below more than a slice of others.
+    journal.record(decision({ id: 'old', recipients: [], atMs: 1 }));
+    for (let i = 0; i < 4000; i++)
+      journal.record(decision({ id: `x${i}`, check: 'spf', atMs: 1000 + i, steps: [] }));
+    await journal.close();
+    const db = openDatabase(file, SQLITE_MIGRATIONS);
+    const kysely = new Kysely<Tables>({ dialect: sqliteDialect(db) });
+    onEnd(t, () => kysely.destroy());
+    const query = { outcome: 'refused', check: 'helo' } as const;
+    const everything = await findPage(kysely, { outcome: 'refused', client: '0.0.0.0/0', check: 'helo' });
+    assert.deepEqual(
+      everything.decisions.map(({ id }) => id),
+      ['old'],
+    );
+    assert.equal((await findPage(kysely, query, 0)).decisions.length, 1);
+    const seen: string[] = [];
+    let before: string | undefined;
+    let pages = 0;
+    do {
+      const page = await findPage(
+        kysely,
+        { check: 'spf', outcome: 'accepted', ...(before !== undefined && { before }) },
+        0,
+      );
+      seen.push(...page.decisions.map(({ id }) => id));
+      ({ before } = page);
+      pages++;
+    } while (before !== undefined);
+    assert.deepEqual([seen, pages], [[], 3]);
+  });
+});
+
+describe('a sketch of clients', () => {
+  it('is off by few per cent, and puts hours together', () => {
+    for (const n of [0, 1, 10, 1000, 20_000, 200_000]) {
+      const [odd, even] = [emptySketch(), emptySketch()];
+      for (let i = 0; i < n; i++)
+        addToSketch(i % 2 === 0 ? even : odd, `4${i.toString(16).padStart(8, '0')}`);
+      // Those that come in both count once.
+      for (let i = 0; i < n; i += 7) addToSketch(odd, `4${i.toString(16).padStart(8, '0')}`);
+      mergeSketch(odd, even);
+      const off = Math.abs(sketchedCount(odd) - n);
+      assert.ok(off <= 0.06 * n, `${n}: ${sketchedCount(odd)}`);
+    }
   });
 });

@@ -1,14 +1,25 @@
 import { Worker } from 'node:worker_threads';
-import type { Decision, Journal, JournalQuery, JournalSpan, Summary } from '../../core/decision.ts';
+import type {
+  Decision,
+  FoundPage,
+  Journal,
+  JournalQuery,
+  JournalSpan,
+  Summary,
+} from '../../core/decision.ts';
+import type { CheckEffect, JournalPage, RungTotal, TrafficPoint, TrafficQuery } from '../../core/traffic.ts';
 import { openDatabase } from '../sqlite.ts';
 import { CHUNK, chunkText } from './chunk.ts';
-import { SQLITE_MIGRATIONS } from './queries.ts';
-import { count, countTurnedAway, decisionRow, namesOf, type Sums } from './rows.ts';
-import type { Answer, Numbered, Request } from './worker.ts';
+import { decisionRow, namesOf } from './rows.ts';
+import { SQLITE_MIGRATIONS } from './schema.ts';
+import { count, countsIn, countTurnedAway, outcomesIn, type RungOf, type Sums } from './sums.ts';
+import type { Answer, Numbered, Question, Request } from './worker.ts';
 import type { Chunk, Row } from './write.ts';
 
 export interface JournalOptions {
   readonly nowMs?: () => number;
+  /** The rung on which a check stands; without it nothing is counted by the rung. */
+  readonly rungOf?: RungOf;
   /** Told when decisions could not be written, at most once for each batch; and when the journal's thread died. */
   readonly onTrouble?: (reason: string, lost: number) => void;
   /** Decisions that may wait, here and on their way to the disk; some kilobytes each. What comes beyond is dropped. */
@@ -24,6 +35,8 @@ const FLUSH_MS = 100;
 /** As many are written at once without waiting for the time; more where the disk is slower than the mail. */
 const BATCH = 1024;
 const DROP_ROWS = 500;
+/** Older sums are kept by the hour alone. A week by the minute can be looked at, whatever is asked first. */
+const MINUTES_KEPT_MS = 8 * 86_400_000;
 
 /** Opens the journal, and makes it where there is none. Throws with the remedy where the file cannot be used. */
 export function openJournal(file: string, options: JournalOptions = {}): Journal {
@@ -101,17 +114,50 @@ class SqliteJournal implements Journal {
   }
 
   async find(query: JournalQuery): Promise<readonly Decision[]> {
-    this.#send();
-    return (await this.#ask({ kind: 'find', query })) as Decision[];
+    return (await this.#read({ kind: 'find', query })) as Decision[];
+  }
+
+  async findPage(query: JournalQuery): Promise<FoundPage> {
+    return (await this.#read({ kind: 'find-page', query })) as FoundPage;
   }
 
   async summary(span: JournalSpan): Promise<Summary> {
+    return (await this.#read({ kind: 'summary', span })) as Summary;
+  }
+
+  async traffic(query: TrafficQuery): Promise<readonly TrafficPoint[]> {
+    return (await this.#read({ kind: 'traffic', query })) as TrafficPoint[];
+  }
+
+  async effect(span: Required<JournalSpan>): Promise<readonly CheckEffect[]> {
+    return (await this.#read({ kind: 'effect', span })) as CheckEffect[];
+  }
+
+  async stoppedBy(query: TrafficQuery): Promise<Readonly<Record<string, readonly number[]>>> {
+    return (await this.#read({ kind: 'stopped-by', query })) as Record<string, readonly number[]>;
+  }
+
+  async rungs(span: Required<JournalSpan>): Promise<readonly RungTotal[]> {
+    return (await this.#read({ kind: 'rungs', span })) as RungTotal[];
+  }
+
+  async page(query: Parameters<Journal['page']>[0]): Promise<JournalPage<Decision>> {
+    return (await this.#read({ kind: 'page', query })) as JournalPage<Decision>;
+  }
+
+  async newest(): Promise<number> {
+    return Number(await this.#read({ kind: 'newest' }));
+  }
+
+  /** What was recorded before is found. */
+  #read(question: Question): Promise<unknown> {
     this.#send();
-    return (await this.#ask({ kind: 'summary', span })) as Summary;
+    return this.#ask(question);
   }
 
   async expire(keptMs: number, sizeOctets?: number): Promise<number> {
-    const beforeMs = (this.#options.nowMs ?? Date.now)() - keptMs;
+    const nowMs = (this.#options.nowMs ?? Date.now)();
+    const beforeMs = nowMs - keptMs;
     let dropped = 0;
     this.#send();
     for (;;) {
@@ -122,6 +168,7 @@ class SqliteJournal implements Journal {
     }
     for (let step = 1; step > 0 && sizeOctets !== undefined; dropped += step)
       step = Number(await this.#ask({ kind: 'drop-beyond', octets: sizeOctets, rows: DROP_ROWS }));
+    while ((await this.#ask({ kind: 'thin', beforeMs: nowMs - MINUTES_KEPT_MS })) === true);
     return dropped;
   }
 
@@ -174,8 +221,11 @@ class SqliteJournal implements Journal {
     const decisions = this.#queue;
     if (decisions.length === 0) return;
     this.#queue = [];
-    for (const d of decisions) count(d, this.#counts);
-    const rows = decisions.map((d) => ({ decision: decisionRow(d), names: namesOf(d) }));
+    const rows = decisions.map((d) => {
+      const decision = decisionRow(d);
+      count(d, decision, this.#counts, this.#options.rungOf);
+      return { decision, names: namesOf(d) };
+    });
     // As text: cloned for the other thread object by object, the rows cost several times as much.
     this.#chunks.push({ text: chunkText(decisions), rows: JSON.stringify(rows satisfies Row[]) });
   }
@@ -190,7 +240,8 @@ class SqliteJournal implements Journal {
     this.#cutChunk();
     const batch = {
       chunks: this.#chunks,
-      counts: [...this.#counts.values()].flatMap((ofMinute) => [...ofMinute.values()]),
+      counts: countsIn(this.#counts),
+      outcomes: outcomesIn(this.#counts),
     };
     const size = this.#queued;
     this.#chunks = [];

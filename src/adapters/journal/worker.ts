@@ -1,20 +1,36 @@
 /**
  * The journal's own thread: it alone touches the database, so that neither a slow disk nor a long question holds up a
- * dialogue. Requests come in order and are done one after the other; a long clean-up is cut into steps by its caller.
+ * dialogue. What writes is done one after the other; a long clean-up is cut into steps by its caller. A question is put after all that was
+ * written before it, and what takes several steps lets others have theirs in between.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Kysely } from 'kysely';
 import type { JournalQuery, JournalSpan } from '../../core/decision.ts';
+import type { TrafficQuery } from '../../core/traffic.ts';
 import { openDatabase } from '../sqlite.ts';
-import { dropBeyond, dropOld, findDecisions, SQLITE_MIGRATIONS, summarize, type Tables } from './queries.ts';
+import { dropBeyond, dropOld, thinSums } from './expiry.ts';
+import { SQLITE_MIGRATIONS, type Tables } from './schema.ts';
+import { findDecisions, findPage, newest, page } from './search.ts';
 import { sqliteDialect } from './sqlite-dialect.ts';
+import { effect, rungs, stoppedBy, summarize, traffic } from './totals.ts';
 import { createWriter, type Batch, type Writer } from './write.ts';
 
-export type Request =
-  | { readonly kind: 'record'; readonly batch: Batch }
-  | { readonly kind: 'find'; readonly query: JournalQuery }
+export type Question =
+  | { readonly kind: 'find' | 'find-page'; readonly query: JournalQuery }
   | { readonly kind: 'summary'; readonly span: JournalSpan }
+  | { readonly kind: 'traffic' | 'stopped-by'; readonly query: TrafficQuery }
+  | { readonly kind: 'effect' | 'rungs'; readonly span: Required<JournalSpan> }
+  | {
+      readonly kind: 'page';
+      readonly query: { readonly after: number; readonly limit: number } & JournalSpan;
+    }
+  | { readonly kind: 'newest' };
+
+export type Request =
+  | Question
+  | { readonly kind: 'record'; readonly batch: Batch }
   | { readonly kind: 'drop-old'; readonly beforeMs: number; readonly rows: number }
+  | { readonly kind: 'thin'; readonly beforeMs: number }
   | { readonly kind: 'drop-beyond'; readonly octets: number; readonly rows: number }
   | { readonly kind: 'close' };
 
@@ -37,10 +53,26 @@ async function answer(request: Request): Promise<unknown> {
       return undefined;
     case 'find':
       return findDecisions(db, request.query);
+    case 'find-page':
+      return findPage(db, request.query);
     case 'summary':
       return summarize(db, request.span);
+    case 'traffic':
+      return traffic(db, request.query);
+    case 'stopped-by':
+      return stoppedBy(db, request.query);
+    case 'effect':
+      return effect(db, request.span);
+    case 'rungs':
+      return rungs(db, request.span);
+    case 'page':
+      return page(db, request.query);
+    case 'newest':
+      return newest(db);
     case 'drop-old':
       return dropOld(db, (name, seq) => writer().dropName(name, seq), request);
+    case 'thin':
+      return thinSums(db, request.beforeMs);
     case 'drop-beyond':
       return usedOctets() <= request.octets
         ? 0
@@ -69,9 +101,13 @@ function usedOctets(): number {
   return (pragma('page_count') - pragma('freelist_count')) * pragma('page_size');
 }
 const db = new Kysely<Tables>({ dialect: sqliteDialect(sqlite) });
-let last = Promise.resolve();
+const WRITES: ReadonlySet<Request['kind']> = new Set(['record', 'drop-old', 'drop-beyond', 'thin', 'close']);
+let written = Promise.resolve();
+const reading = new Set<Promise<void>>();
 port.on('message', ({ number, request }: Numbered) => {
-  last = last.then(async () => {
+  const done = async () => {
+    // What is being read is read to its end.
+    if (request.kind === 'close') await Promise.all(reading);
     try {
       const value = await answer(request);
       port.postMessage({ number, kind: 'done', value } satisfies Answer);
@@ -80,5 +116,11 @@ port.on('message', ({ number, request }: Numbered) => {
       port.postMessage({ number, kind: 'failed', reason } satisfies Answer);
     }
     if (request.kind === 'close') port.close();
-  });
+  };
+  const turn = written.then(done);
+  if (WRITES.has(request.kind)) written = turn;
+  else {
+    reading.add(turn);
+    void turn.then(() => reading.delete(turn));
+  }
 });

@@ -1,11 +1,16 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { packed } from './chunk.ts';
-import type { Counts, DecisionRow, Name } from './rows.ts';
+import { withDomains, type DecisionRow, type Name } from './rows.ts';
+import { COUNTED } from './schema.ts';
+import { addToSketch, emptySketch, type Sketch } from './sketch.ts';
+import { HOUR, MINUTE_MS, type Counts, type OutcomeCount } from './sums.ts';
 
 /** What is written in one transaction. Made where the decisions are, so that their texts need not be parsed again. */
 export interface Batch {
   readonly chunks: readonly Chunk[];
+  /** By the minute; the writer adds them to the hours as well. */
   readonly counts: readonly Counts[];
+  readonly outcomes: readonly OutcomeCount[];
 }
 
 export interface Chunk {
@@ -33,15 +38,15 @@ export function createWriter(db: DatabaseSync): Writer {
   const name = db.prepare('INSERT INTO names VALUES (?, ?, ?)');
   const unname = db.prepare('DELETE FROM names WHERE kind = ? AND name = ? AND seq = ?');
   const body = db.prepare('INSERT INTO bodies VALUES (?, ?)');
-  const counts = db.prepare(
-    `INSERT INTO counts VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (minute, check_name) DO UPDATE SET asked = counts.asked + excluded.asked,
-       failed = counts.failed + excluded.failed, temperror = counts.temperror + excluded.temperror,
-       refused = counts.refused + excluded.refused, deferred = counts.deferred + excluded.deferred,
-       took_ms = counts.took_ms + excluded.took_ms`,
-  );
-  const insert = ({ chunks, counts: sums }: Batch): void => {
-    let seq = Number(last.get()?.['seq']);
+  const ofMinutes = sumWriter(db, '');
+  const ofHours = sumWriter(db, 'hourly_');
+  const sketchOf = db.prepare('SELECT sketch FROM hourly_clients WHERE minute = ?');
+  const keepSketch = db.prepare('INSERT OR REPLACE INTO hourly_clients VALUES (?, ?)');
+  // When all were dropped, what is recorded next comes after them all the same: who pages after the newest misses nothing.
+  let newest = 0;
+  const insert = ({ chunks, counts, outcomes }: Batch): void => {
+    const sketches = new Map<number, Sketch>();
+    let seq = Math.max(newest, Number(last.get()?.['seq']));
     for (const { text, rows } of chunks) {
       body.run(seq + 1, packed(text));
       for (const { decision: d, names: all } of JSON.parse(rows) as readonly Row[]) {
@@ -58,11 +63,28 @@ export function createWriter(db: DatabaseSync): Writer {
           d.left_out,
           d.bare,
         );
-        for (const n of all) name.run(n.kind, n.name, seq);
+        for (const n of withDomains(all)) name.run(n.kind, n.name, seq);
+        if (d.left_out === 1) continue;
+        const hour = hourOf(Math.floor(d.at_ms / MINUTE_MS));
+        let sketch = sketches.get(hour);
+        if (sketch === undefined) {
+          // A copy: what the database gives is its own.
+          sketch = new Uint8Array((sketchOf.get(hour)?.['sketch'] as Sketch | undefined) ?? emptySketch());
+          sketches.set(hour, sketch);
+        }
+        addToSketch(sketch, d.client);
       }
     }
-    for (const c of sums)
-      counts.run(c.minute, c.check_name, c.asked, c.failed, c.temperror, c.refused, c.deferred, c.took_ms);
+    for (const [hour, sketch] of sketches) keepSketch.run(hour, sketch);
+    for (const c of counts) {
+      ofMinutes.addCounts(c, c.minute);
+      ofHours.addCounts(c, hourOf(c.minute));
+    }
+    for (const o of outcomes) {
+      ofMinutes.addOutcome(o, o.minute);
+      ofHours.addOutcome(o, hourOf(o.minute));
+    }
+    newest = seq;
   };
   return {
     write(batch) {
@@ -77,5 +99,26 @@ export function createWriter(db: DatabaseSync): Writer {
       }
     },
     dropName: (n, seq) => void unname.run(n.kind, n.name, seq),
+  };
+}
+
+const hourOf = (minute: number): number => Math.floor(minute / HOUR) * HOUR;
+
+function sumWriter(db: DatabaseSync, of: '' | 'hourly_') {
+  const counts = db.prepare(
+    `INSERT INTO ${of}counts (minute, check_name, ${COUNTED.join(', ')}) VALUES (?, ?${', ?'.repeat(COUNTED.length)})
+     ON CONFLICT (minute, check_name) DO UPDATE SET
+       ${COUNTED.map((name) => `${name} = ${of}counts.${name} + excluded.${name}`).join(', ')}`,
+  );
+  const outcomes = db.prepare(
+    `INSERT INTO ${of}outcomes (minute, outcome, tagged, partly, decisions, octets) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (minute, outcome, tagged, partly) DO UPDATE SET
+       decisions = ${of}outcomes.decisions + excluded.decisions, octets = ${of}outcomes.octets + excluded.octets`,
+  );
+  return {
+    addCounts: (c: Counts, minute: number) =>
+      void counts.run(minute, c.check_name, ...COUNTED.map((name) => c[name])),
+    addOutcome: (o: OutcomeCount, minute: number) =>
+      void outcomes.run(minute, o.outcome, o.tagged, o.partly, o.decisions, o.octets),
   };
 }

@@ -1,6 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
 import type { Block, BlocksPort, Conviction } from '../../core/ports.ts';
-import { formatIp, formatNetwork, networkAround, parseIp, parseNetwork, type Ip } from '../../mail/ip.ts';
+import { formatIp, networkAround, networkName, parseIp, parseNetwork, type Ip } from '../../mail/ip.ts';
 import type { Batch } from './batch.ts';
 import { Rows } from './rows.ts';
 
@@ -18,7 +18,11 @@ export const BLOCKS = `
 export const BLOCKS_BY_OWNER = `
   DROP INDEX blocks_by_kept;
   CREATE INDEX blocks_by_owner ON blocks ((by = 'operator'), kept_ms);`;
-const PARTS = ["(by = 'operator') = 0", "(by = 'operator') = 1"] as const;
+// `operator`, or `operator ann` where it is known who: one part for all of them.
+export const BLOCKS_BY_OPERATORS = `
+  DROP INDEX blocks_by_owner;
+  CREATE INDEX blocks_by_operators ON blocks ((substr(by, 1, 8) = 'operator'), kept_ms);`;
+const PARTS = ["(substr(by, 1, 8) = 'operator') = 0", "(substr(by, 1, 8) = 'operator') = 1"] as const;
 
 const IPV6_LENGTHS = 1000;
 /** What `list` gives at most, unless asked for another number. */
@@ -192,7 +196,8 @@ export class Blocks implements BlocksPort {
     const convictions = remembered ? before.convictions + 1 : 1;
     const endsMs = nowMs + Math.min(longestMs, firstMs * factor ** (convictions - 1));
     // What an operator wants blocked for longer stays his entry.
-    if (before?.by === 'operator' && before.endsMs > endsMs) return { ...before, convictions };
+    if (before?.by.startsWith('operator') === true && before.endsMs > endsMs)
+      return { ...before, convictions };
     return {
       network,
       reason,
@@ -234,10 +239,7 @@ function parsed(text: string): { readonly network: string; readonly length: numb
   return { network: nameOf(base, prefix), length: base.family === 6 ? IPV6_LENGTHS + prefix : prefix };
 }
 
-/** A single address goes without its prefix length. */
-function nameOf(ip: Ip, prefix: number): string {
-  return prefix === (ip.family === 4 ? 32 : 128) ? formatIp(ip) : formatNetwork(networkAround(ip, prefix));
-}
+const nameOf = (ip: Ip, prefix: number): string => networkName(networkAround(ip, prefix));
 
 function overlap(a: Extract<ReturnType<typeof parseNetwork>, { kind: 'network' }>, text: string): boolean {
   const b = parseNetwork(text);

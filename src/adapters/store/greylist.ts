@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { StatementSync } from 'node:sqlite';
 import type { GreylistAttempt, GreylistPort, GreylistState } from '../../core/ports.ts';
 import type { Batch } from './batch.ts';
+import { GreylistSearch, type GreylistFound } from './greylist-search.ts';
 import { Rows } from './rows.ts';
 
 // A triplet is filed under 64 bits of its hash, so that the index by end holds a number and not the texts a second time.
@@ -54,6 +55,8 @@ export class Greylist implements GreylistPort {
   readonly #findClient: StatementSync;
   readonly #insertClient: StatementSync;
   readonly #updateClient: StatementSync;
+  readonly #inAll: StatementSync;
+  #search: GreylistSearch | undefined;
 
   constructor(batch: Batch, nowMs: () => number, { maxTriplets, maxClients }: GreylistBounds) {
     const { db } = batch;
@@ -92,6 +95,7 @@ export class Greylist implements GreylistPort {
     this.#updateClient = db.prepare(
       'UPDATE greylist_clients SET passes = ?, counted_s = ?, ends_s = ? WHERE client = ?',
     );
+    this.#inAll = db.prepare("SELECT n FROM counts WHERE name = 'greylist'");
   }
 
   attempt(attempt: GreylistAttempt): GreylistState {
@@ -140,6 +144,34 @@ export class Greylist implements GreylistPort {
       this.#countPass(attempt.client, client, nowMs);
     }, 2);
     return { kind: 'passed', sinceFirstMs };
+  }
+
+  /** For people: see `GreylistSearch`. */
+  search(text: string, limit: number, clientPasses: number): readonly GreylistFound[] {
+    this.#search ??= new GreylistSearch(this.#batch, this.#nowMs);
+    return this.#search.search(text, limit, clientPasses);
+  }
+
+  /** Triplets, as of the last writer's last batch. */
+  inAll(): number {
+    return Number(this.#inAll.get()?.['n'] ?? 0);
+  }
+
+  /** Forgets a triplet; without sender and recipient what its client is known for. False where there was none. */
+  remove(row: Pick<GreylistAttempt, 'client' | 'sender' | 'recipient'>): boolean {
+    const isClient = row.sender === '' && row.recipient === '';
+    let removed = false;
+    this.#batch.write(() => {
+      const { db } = this.#batch;
+      const { changes } = isClient
+        ? db.prepare('DELETE FROM greylist_clients WHERE client = ?').run(row.client)
+        : db
+            .prepare('DELETE FROM greylist WHERE id = ? AND client = ? AND sender = ? AND recipient = ?')
+            .run(idOf(row), row.client, row.sender, row.recipient);
+      (isClient ? this.clients : this.triplets).removed(changes);
+      removed = changes !== 0;
+    });
+    return removed;
   }
 
   #triplet(id: bigint, { client, sender, recipient }: GreylistAttempt): Triplet | undefined {
@@ -193,6 +225,10 @@ export class Greylist implements GreylistPort {
 /** Rounded up: nothing is collected before its time. */
 const inSeconds = (ms: number): number => Math.ceil(ms / 1000);
 
-function idOf({ client, sender, recipient }: GreylistAttempt): bigint {
+function idOf({
+  client,
+  sender,
+  recipient,
+}: Pick<GreylistAttempt, 'client' | 'sender' | 'recipient'>): bigint {
   return hash('sha1', `${client}\n${sender}\n${recipient}`, 'buffer').readBigInt64BE(0);
 }

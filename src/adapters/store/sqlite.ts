@@ -10,10 +10,11 @@ import type { Ports } from '../../core/ports.ts';
 import { contains, formatIp, parseNetwork, type Network } from '../../mail/ip.ts';
 import { openDatabase } from '../sqlite.ts';
 import { Batch } from './batch.ts';
-import { BLOCKS, BLOCKS_BY_OWNER, Blocks } from './blocks.ts';
+import { BLOCKS, BLOCKS_BY_OPERATORS, BLOCKS_BY_OWNER, Blocks } from './blocks.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { ENTRIES, Entries } from './entries.ts';
 import { GREYLIST, Greylist } from './greylist.ts';
+import { LISTED, ListedEntries } from './listed.ts';
 import { Rates } from './rates.ts';
 import { COUNTS } from './rows.ts';
 import { STANDING, STANDING_BAD_SINCE, Standings } from './standing.ts';
@@ -25,6 +26,7 @@ const MIGRATIONS = [
   `${COUNTS} INSERT INTO counts SELECT 'entries', count(*) FROM entries; ${GREYLIST} ${STANDING} ${BLOCKS}`,
   BLOCKS_BY_OWNER,
   `${STANDING_BAD_SINCE} ${TALLIES}`,
+  `${BLOCKS_BY_OPERATORS} ${LISTED}`,
 ];
 
 export interface StoreOptions {
@@ -45,6 +47,8 @@ export interface StoreOptions {
   /** Networks whose standing is known. */
   readonly maxStandings?: number;
   readonly maxBlocks?: number;
+  /** Of the lists that people keep while the gate runs; the gate holds them in memory. */
+  readonly maxListed?: number;
   /** Counts of each kind; those in memory take about 150 octets each. */
   readonly maxRates?: number;
   /** Pages of 4 KiB that the file may have: for tests, a full disk. */
@@ -108,6 +112,7 @@ export class State implements Pick<Ports, 'store' | 'greylist' | 'standing' | 'b
   readonly standing: Standings;
   readonly blocks: Blocks;
   readonly rates: Rates;
+  readonly listed: ListedEntries;
   readonly #db: DatabaseSync;
   readonly #batch: Batch;
   readonly #checkpoints: Checkpoints | undefined;
@@ -143,6 +148,7 @@ export class State implements Pick<Ports, 'store' | 'greylist' | 'standing' | 'b
       maxNetworks: options.maxStandings ?? 5_000_000,
     });
     this.blocks = new Blocks(batch, nowMs, options.maxBlocks ?? 1_000_000);
+    this.listed = new ListedEntries(batch, nowMs, options.maxListed ?? 100_000);
     const maxRates = options.maxRates ?? 100_000;
     const tallies = TABLES.map(
       ([space, table]) => [space, new Tally(batch, nowMs, table, maxRates)] as const,
@@ -155,6 +161,7 @@ export class State implements Pick<Ports, 'store' | 'greylist' | 'standing' | 'b
       this.greylist.clients,
       this.standing.rows,
       this.blocks.rows,
+      this.listed,
       this.rates,
       ...tallies.map(([, tally]) => tally.rows),
     ];

@@ -5,11 +5,13 @@
  * the morning begins: a small office made its first attempt four minutes ago, as the greylist has noted, and the
  * hour after the gate's start, in which its honeypot convicts nobody, is ended by hand. Both are said in the output.
  */
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { hashPassword } from '../../adapters/credentials.ts';
 import { openJournal } from '../../adapters/journal/sqlite.ts';
 import { silentLog } from '../../adapters/log.ts';
 import { openStore, type StoreOptions } from '../../adapters/store/sqlite.ts';
@@ -34,8 +36,14 @@ const MAILBOXES = ['bea', 'carl', 'postmaster'];
 const OFFICE_TRIED_AGO_MS = 240_000;
 // The store's batch of the gate's start is written by then.
 const STORE_AT_REST_MS = 200;
+const JOURNAL_AT_REST_MS = 500;
+// Slow enough to be read.
+const CALL_EVERY_MS = 600;
+const DASHBOARD_EVERY_MS = 200;
+const DASHBOARD_TRIES = 100;
 
-export async function demoCommand(): Promise<number> {
+/** `stay`: the gate and its dashboard go on until a signal ends them, and so does the mail, slowly. */
+export async function demoCommand({ stay = false }: { readonly stay?: boolean } = {}): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'postern-demo-'));
   for (const user of MAILBOXES) await mkdir(join(folder, 'mail', user), { recursive: true });
   const data = join(folder, 'data');
@@ -43,7 +51,8 @@ export async function demoCommand(): Promise<number> {
   const storeFile = join(data, 'store.sqlite');
   const dns = await ZoneServer.start(zone());
   const file = join(folder, 'postern.toml');
-  await writeFile(file, configuration(folder, dns.port, await freePort()));
+  const desk = stay ? await deskOf(data) : undefined;
+  await writeFile(file, configuration(folder, dns.port, await freePort()) + (desk?.tables ?? ''));
   const loaded = load(file, LADDER);
   if ('problems' in loaded) throw new Error(loaded.problems.map(formatProblem).join('\n'));
 
@@ -77,25 +86,91 @@ export async function demoCommand(): Promise<number> {
 
   const calls = morning();
   const total = calls.length;
+  const call = async ({ atHoneypot, address, play }: Call) => {
+    const speaker = await dial(atHoneypot ? honeypot : front, address);
+    await play(speaker);
+    speaker.hangUp();
+  };
   const caller = async () => {
     for (let next = calls.shift(); next !== undefined; next = calls.shift()) {
       table.progress(total - calls.length, total, next.who);
-      const speaker = await dial(next.atHoneypot ? honeypot : front, next.address);
-      await next.play(speaker);
-      speaker.hangUp();
+      await call(next);
     }
   };
   await Promise.all(Array.from({ length: AT_A_TIME }, caller));
   table.end();
-  await gate.stop();
+  const sayWhatCame = async () => {
+    const journal = openJournal(join(data, 'journal.sqlite'));
+    process.stdout.write(`\n${formatSummary(await journal.summary({}))}\n`);
+    await journal.close();
+    const blocks = inStore(storeFile, { readOnly: true }, (store) => store.blocks.list());
+    process.stdout.write(`${formatConvicted(blocks)}\n${whereToLook(folder, file, last, stay)}`);
+  };
+  if (desk === undefined) {
+    await gate.stop();
+    await sayWhatCame();
+  } else {
+    // What is in the journal's queue is written within that time.
+    await wait(JOURNAL_AT_REST_MS);
+    await sayWhatCame();
+    await untilStopped(desk, call);
+    await gate.stop();
+  }
   await dns.stop();
-
-  const journal = openJournal(join(data, 'journal.sqlite'));
-  process.stdout.write(`\n${formatSummary(await journal.summary({}))}\n`);
-  await journal.close();
-  const blocks = inStore(storeFile, { readOnly: true }, (store) => store.blocks.list());
-  process.stdout.write(`${formatConvicted(blocks)}\n${whereToLook(folder, file, last)}`);
   return 0;
+}
+
+/** Where the dashboard is, and who may look. */
+interface DemoDesk {
+  readonly url: string;
+  readonly password: string;
+  readonly tables: string;
+}
+
+async function deskOf(data: string): Promise<DemoDesk> {
+  const password = randomBytes(9).toString('base64url');
+  await writeFile(join(data, 'admin-users'), `admin:${await hashPassword(password)}\n`, { mode: 0o600 });
+  const [port, page] = [await freePort(), await freePort()];
+  const tables = `
+[admin]
+listen = "127.0.0.1:${port}"
+
+[report_page]
+listen = "127.0.0.1:${page}"
+url    = "http://127.0.0.1:${page}"      # refusals name it
+`;
+  return { url: `http://127.0.0.1:${port}/`, password, tables };
+}
+
+async function untilStopped(desk: DemoDesk, call: (one: Call) => Promise<void>): Promise<void> {
+  const stopping = new AbortController();
+  const stop = () => stopping.abort();
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  if (await answers(desk.url, stopping.signal))
+    process.stdout.write(
+      `\nThe dashboard: ${desk.url}\n  user admin, password ${desk.password}\nMail goes on coming until you stop it with Ctrl-C.\n`,
+    );
+  else process.stdout.write('\nThe dashboard does not answer; the log above says why.\n');
+  for (let calls = morning(); !stopping.signal.aborted;) {
+    const next = calls.shift();
+    if (next === undefined) calls = morning();
+    else {
+      await call(next);
+      await wait(CALL_EVERY_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
+    }
+  }
+}
+
+/** It is a process of its own, and takes a moment to start. */
+async function answers(url: string, signal: AbortSignal): Promise<boolean> {
+  for (let tries = 0; tries < DASHBOARD_TRIES && !signal.aborted; tries++) {
+    const answer = await fetch(url).catch(() => undefined);
+    await answer?.body?.cancel();
+    if (answer?.ok === true) return true;
+    await wait(DASHBOARD_EVERY_MS, undefined, { signal }).catch(() => undefined);
+  }
+  return false;
 }
 
 /** Through the greylist's own step, on a clock that is four minutes behind. */
@@ -142,7 +217,7 @@ function formatConvicted(blocks: readonly Block[]): string {
   );
 }
 
-function whereToLook(folder: string, file: string, last: Decision | undefined): string {
+function whereToLook(folder: string, file: string, last: Decision | undefined, stay: boolean): string {
   const postern = (args: string) => `npm run -s postern -- ${args} -c ${file}`;
   const story =
     last === undefined ? [] : [['one of them, with all its evidence', postern(`log --id ${last.id}`)]];
@@ -153,6 +228,7 @@ function whereToLook(folder: string, file: string, last: Decision | undefined): 
     ['who is blocked, until when and why', postern('block list')],
     ['every check, what it leads to, where that comes from', postern('check-config --explain')],
     ['the mail that came in', `ls ${join(folder, 'mail', 'bea', 'Maildir', 'new')}`],
+    ...(stay ? [] : [['the same with its dashboard, in a browser', 'npm run demo -- --stay']]),
     ['when you have seen enough', `rm -r ${folder}`],
   ].reduce((text, [what, command]) => `${text}  # ${what}\n  ${command}\n`, 'Where to look:\n');
 }

@@ -2,8 +2,8 @@
 import { openScanners } from '../../adapters/scanners/open.ts';
 import { scannerSettingsOf, type Scanning } from '../../checks/scanning.ts';
 import type { CheckConfig } from '../../config/config.ts';
+import { isOff } from '../../config/off.ts';
 import type { ScanFailure, ScannerAddress } from '../../core/scanners.ts';
-import { isOff } from '../explain.ts';
 import { quoted, tellingOf, type Told } from './told.ts';
 
 const TIMEOUT_MS = 10_000;

@@ -1,0 +1,87 @@
+import { useState } from 'preact/hooks';
+import { SCOPES, type ReportAnswer, type Scope } from '../../../src/admin/api.ts';
+import type { Report } from '../../../src/core/desk.ts';
+import { post, textOf } from '../api.ts';
+import { time } from '../format.ts';
+import { Field, LastsField, Trouble } from './basics.tsx';
+
+const MONTH = 30 * 86_400_000;
+
+/** What the sender wrote, and the answer: let in with a click, or declined; the sender reads it on the page of the refusal. */
+export function ReportAnswerForm({
+  report,
+  onDone,
+}: {
+  readonly report: Report;
+  readonly onDone: (said: string) => void;
+}) {
+  const [text, setText] = useState('');
+  const [scope, setScope] = useState<Scope>('sender');
+  const [lastsMs, setLastsMs] = useState<number | undefined>(MONTH);
+  const [error, setError] = useState('');
+  const [isWorking, setWorking] = useState(false);
+  const answer = (state: ReportAnswer['state']) => {
+    setWorking(true);
+    setError('');
+    const body: ReportAnswer = {
+      state,
+      text,
+      ...(state === 'let-in' ? { scope, ...(lastsMs === undefined ? {} : { lastsMs }) } : {}),
+    };
+    post(`/api/reports/${report.id}/answer`, body)
+      .then(
+        () => onDone(state === 'let-in' ? 'Let in, and answered.' : 'Declined, and answered.'),
+        (e: unknown) => setError(textOf(e)),
+      )
+      .finally(() => setWorking(false));
+  };
+  return (
+    <div class="report">
+      <blockquote>{report.text}</blockquote>
+      <p>
+        <small>
+          {report.contact === '' ? 'without an address to write to' : `from ${report.contact}`}, by{' '}
+          {report.network}
+        </small>
+      </p>
+      {report.answer === undefined ? null : (
+        <p class={`answer ${report.state}`}>
+          <b>{report.state === 'let-in' ? 'Let in' : 'Declined'}</b> by {report.answer.by},{' '}
+          {time(report.answer.atMs)}
+          {report.answer.text === '' ? '' : `: ${report.answer.text}`}
+        </p>
+      )}
+      <details open={report.state === 'open'}>
+        <summary>{report.state === 'open' ? 'Answer' : 'Answer anew'}</summary>
+        <Field label="Answer, which the sender reads">
+          <textarea
+            name="answer"
+            rows={3}
+            maxLength={2000}
+            value={text}
+            onInput={(e) => setText(e.currentTarget.value)}
+          />
+        </Field>
+        <div class="row">
+          <Field label="Let in">
+            <select value={scope} onChange={(e) => setScope(e.currentTarget.value as Scope)}>
+              {SCOPES.map((s) => (
+                <option value={s}>the {s}</option>
+              ))}
+            </select>
+          </Field>
+          <LastsField value={lastsMs} onChange={setLastsMs} />
+        </div>
+        <Trouble text={error} />
+        <div class="buttons">
+          <button type="button" class="primary" disabled={isWorking} onClick={() => answer('let-in')}>
+            Let in
+          </button>
+          <button type="button" disabled={isWorking} onClick={() => answer('declined')}>
+            Decline
+          </button>
+        </div>
+      </details>
+    </div>
+  );
+}
