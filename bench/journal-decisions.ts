@@ -48,7 +48,7 @@ export const clientOf = (n: number): string =>
   `${11 + (n % 180)}.${(n >>> 3) % 256}.${(n >>> 7) % 256}.${1 + (n % 250)}`;
 export const domainOf = (n: number): string => `mail${n.toString(36)}.example`;
 const HEX = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-export const idOf = (n: number, random: Random): string =>
+const idOf = (n: number, random: Random): string =>
   `${n.toString(32).toUpperCase().padStart(5, '0')}${HEX[random.below(32)] ?? ''}${HEX[random.below(32)] ?? ''}X`;
 
 const rungOf = new Map(LADDER.map((check) => [check.name, COSTS.indexOf(check.cost)]));

@@ -3,7 +3,7 @@
  * Labels are bounded by the program or the configuration, never by what a client says.
  */
 
-export interface MetricDescription {
+interface MetricDescription {
   readonly type: 'counter' | 'gauge' | 'histogram';
   readonly help: string;
   readonly labels: readonly string[];
@@ -86,9 +86,6 @@ export const METRICS = {
 } as const satisfies Readonly<Record<string, MetricDescription>>;
 
 export type MetricName = keyof typeof METRICS;
-export type GaugeName = {
-  [N in MetricName]: (typeof METRICS)[N]['type'] extends 'gauge' ? N : never;
-}[MetricName];
 
 export interface Reading {
   readonly name: MetricName;

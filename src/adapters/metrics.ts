@@ -17,8 +17,8 @@ import {
 } from './metrics-table.ts';
 
 /** Upper ends in seconds: memory and store, a near and a far resolver, and what people call slow. */
-export const CHECK_BUCKETS = [0.001, 0.01, 0.1, 1, 10] as const;
-export const TRANSACTION_BUCKETS = [0.1, 1, 5, 15, 60, 300] as const;
+const CHECK_BUCKETS = [0.001, 0.01, 0.1, 1, 10] as const;
+const TRANSACTION_BUCKETS = [0.1, 1, 5, 15, 60, 300] as const;
 
 const DOORS = ['gateway', 'milter', 'policy'] as const;
 const RESULTS: readonly Result[] = ['pass', 'fail', 'temperror', 'none'];

@@ -25,6 +25,24 @@ export function openDatabase(file: string, migrations: readonly string[]): Datab
   }
 }
 
+/**
+ * Opens a database of ours that another program writes, and may be writing now: nothing in it changes. Above all its tables are not brought
+ * up to date, for a program of the version that made them would fail on others from then on.
+ */
+export function openToRead(file: string, migrations: readonly string[]): DatabaseSync {
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(file, { timeout: BUSY_MS, readOnly: true });
+    const version = versionOf(db);
+    if (version > migrations.length) throw new Error(NEWER);
+    if (version < migrations.length) throw new Error(OLDER);
+    return db;
+  } catch (error) {
+    db?.close();
+    throw new Error(`${file}: ${remedyFor(error, 'read')}`, { cause: error });
+  }
+}
+
 /** Who writes to whom is nobody's business: SQLite would make it readable for all, and gives its other files the mode of this one. */
 function makeClosed(file: string): void {
   try {
@@ -38,20 +56,24 @@ function makeClosed(file: string): void {
 const BUSY_MS = 2000;
 
 function migrate(db: DatabaseSync, migrations: readonly string[]): void {
-  const versionNow = () => Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
-  // Who only reads does not wait for who writes.
-  if (versionNow() === migrations.length) return;
+  // Who has nothing to bring up to date does not wait for who writes.
+  if (versionOf(db) === migrations.length) return;
   // IMMEDIATE: two programs that start at once must not both find the tables missing.
   db.exec('BEGIN IMMEDIATE');
-  const version = versionNow();
+  const version = versionOf(db);
   if (version > migrations.length) throw new Error(NEWER);
   for (const step of migrations.slice(version)) db.exec(step);
   db.exec(`PRAGMA user_version = ${migrations.length}; COMMIT`);
 }
 
-const NEWER = 'was written by a newer version of this program; use that version, or move the file away';
+const versionOf = (db: DatabaseSync): number =>
+  Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
 
-function remedyFor(error: unknown): string {
+const NEWER = 'was written by a newer version of this program; use that version, or move the file away';
+const OLDER =
+  'was written by an older version of this program; restart the gate first, it brings the file up to date';
+
+function remedyFor(error: unknown, to: 'read' | 'write' = 'write'): string {
   if (!(error instanceof Error)) return String(error);
   // SQLite's result codes: the low byte is the primary one.
   const code = 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : 0;
@@ -61,7 +83,9 @@ function remedyFor(error: unknown): string {
       return 'is locked by another program; is a second gate running on the same data_dir?';
     case 8:
     case 14:
-      return `cannot be opened for writing (${error.message}); does data_dir belong to the user that runs this?`;
+      return to === 'read'
+        ? `cannot be opened (${error.message}); may the user that runs this read and write in data_dir?`
+        : `cannot be opened for writing (${error.message}); does data_dir belong to the user that runs this?`;
     case 11:
     case 26:
       return `is damaged or is no database (${error.message}); move it away and start again, it is made anew`;

@@ -22,6 +22,9 @@ export interface User {
 type Incoming = Pick<IncomingMessage, 'headers' | 'socket'>;
 
 const TOKEN_OCTETS = 32;
+const PASSED_ON = ['x-forwarded-for', 'x-forwarded-proto', 'x-real-ip', 'forwarded', 'via'];
+const NO_PROXY =
+  'sends X-Forwarded-For and is none of `user_header_from` in [admin]: all its clients count as one network';
 // What a header may say a user is called: it stands in lists and answers as `by`.
 const USER_NAME = /^[^\x00-\x1f\x7f-\x9f]{1,100}$/;
 
@@ -30,6 +33,7 @@ export class Access {
   readonly #guard: LoginGuard;
   /** Ties the CSRF token to the user where there is no login of ours. */
   readonly #secret = randomBytes(32);
+  #hasWarned = false;
 
   constructor(world: AdminWorld) {
     this.#world = world;
@@ -38,6 +42,7 @@ export class Access {
 
   /** Undefined where nobody is logged in. */
   userOf(request: Incoming, cookies: Readonly<Record<string, string | undefined>>): User | undefined {
+    this.#warnOfProxy(request);
     const { userHeader } = this.#config;
     if (userHeader !== undefined && this.#isFromProxy(request)) {
       const name = request.headers[userHeader];
@@ -48,7 +53,11 @@ export class Access {
     const tokenHash = hashOf(token);
     const login = this.#world.desk.logins.find(tokenHash);
     if (login === undefined || login.endsMs <= this.#world.nowMs()) return undefined;
-    if (!this.#world.users().has(login.user)) return undefined;
+    // Changed while nobody looked, while this login waited for its turn, or the user is gone.
+    if (this.#world.users().get(login.user) !== login.fingerprint) {
+      this.#world.desk.logins.end(tokenHash);
+      return undefined;
+    }
     return { name: login.user, csrf: login.csrf, tokenHash };
   }
 
@@ -83,7 +92,8 @@ export class Access {
     const csrf = randomBytes(TOKEN_OCTETS).toString('base64url');
     const lastsMs = this.#config.sessionTimeMs;
     const tokenHash = hashOf(token);
-    this.#world.desk.logins.begin(tokenHash, { user, csrf, endsMs: this.#world.nowMs() + lastsMs });
+    const endsMs = this.#world.nowMs() + lastsMs;
+    this.#world.desk.logins.begin(tokenHash, { user, csrf, endsMs, fingerprint: outcome.fingerprint });
     return { token, user: { name: user, csrf, tokenHash }, lastsMs };
   }
 
@@ -129,11 +139,33 @@ export class Access {
   }
 
   /** By the socket alone: what a web server passes on for others is not Prometheus. */
-  mayReadMetrics({ headers, socket }: Incoming): boolean {
-    const isPassedOn = ['x-forwarded-for', 'x-forwarded-proto', 'x-real-ip', 'forwarded', 'via'].some(
-      (name) => headers[name] !== undefined,
-    );
-    return !isPassedOn && this.#config.metricsFrom.has(addressOf(socket));
+  mayReadMetrics(request: Incoming): boolean {
+    return this.#config.metricsFrom.has(addressOf(request.socket)) && !this.#isPassedOn(request);
+  }
+
+  /** As far as it can be known: a web server need not say so. */
+  #isPassedOn(request: Incoming): boolean {
+    const { headers, socket } = request;
+    if (PASSED_ON.some((name) => headers[name] !== undefined) || this.#isFromProxy(request)) return true;
+    // The name is for people, and leads to the web server; whoever comes over loopback has no need of it.
+    const name = this.#publicName();
+    return name !== undefined && isLoopback(addressOf(socket)) && hostNameOf(headers.host ?? '') === name;
+  }
+
+  /** Undefined where `url` leads no further than loopback. */
+  #publicName(): string | undefined {
+    const { url } = this.#config;
+    const name = url === undefined ? undefined : hostNameOf(new URL(url).host);
+    return name === undefined || name === 'localhost' || isLoopback(name) ? undefined : name;
+  }
+
+  /** Left unsaid, all its clients would share one network's tries, and nobody would know why. */
+  #warnOfProxy(request: Incoming): void {
+    if (this.#hasWarned || request.headers['x-forwarded-for'] === undefined) return;
+    const address = addressOf(request.socket);
+    if (!isLoopback(address) || this.#isFromProxy(request)) return;
+    this.#hasWarned = true;
+    this.#world.trouble('the dashboard', `${address} ${NO_PROXY}`);
   }
 
   /** Over TLS, as far as we can know: the cookie is then for TLS only. */

@@ -22,6 +22,8 @@ export interface Me {
   readonly csrf: string;
   readonly hostName: string;
   readonly version: string;
+  /** Whether refused senders have a page to report mistakes on. */
+  readonly takesReports: boolean;
 }
 
 export interface Rung {
@@ -32,6 +34,8 @@ export interface Rung {
   readonly stopped: number;
   readonly tookMs: number;
   readonly lookups: number;
+  /** Of the messages that were read on it. */
+  readonly octets: number;
   /** What those that were stopped here would have cost on the rungs above, at the price that the others paid there. */
   readonly savedMs: number;
   readonly savedLookups: number;
@@ -219,7 +223,7 @@ export interface Effect {
     readonly cost: string;
     readonly reportedMistakes: number;
     /** In words, or why not. */
-    readonly safeToTurnOff: { readonly safe: boolean; readonly why: string };
+    readonly safeToTurnOff: { readonly safe: 'yes' | 'no' | 'unknown'; readonly why: string };
     readonly points: readonly { readonly sinceMs: number; readonly stopped: number }[];
   })[];
 }
@@ -272,6 +276,8 @@ export interface Settings {
 /** `GET /api/queue?since=&until=`. */
 export interface QueueHistory {
   readonly watched: boolean;
+  /** The newest, as it was sampled. */
+  readonly now?: QueueSample | undefined;
   readonly samples: readonly QueueSample[];
   readonly alerts: readonly { readonly text: string; readonly above: number; readonly firing: boolean }[];
 }

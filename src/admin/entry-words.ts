@@ -1,12 +1,10 @@
 /** List entries in words, and made from a decision. */
 import type { Decision } from '../core/decision.ts';
-import type { ListEntry } from '../core/lists.ts';
+import type { Conditions } from '../core/lists.ts';
 import { clientNetwork, type Site } from '../core/site.ts';
 import { formatMailbox, formatReversePath } from '../mail/mailbox.ts';
 import type { ListRequest } from './api.ts';
 import { Refused } from './refused.ts';
-
-type Conditions = Pick<ListEntry, 'client' | 'host' | 'sender' | 'recipient'>;
 
 /** `client 192.0.2.7 to ann@example.org`. */
 export function entryWords({ client, host, sender, recipient }: Conditions): string {

@@ -34,7 +34,11 @@ describe('the ladder as a funnel', () => {
     effect('helo', { asked: 100, refused: 50, tookMs: 10 }),
     effect('gone', { asked: 7, refused: 7 }),
   ];
-  const rungs = funnelOf(effects, CHECKS, 2000);
+  const totals = [
+    { cost: 'dns', came: 55 },
+    { cost: 'memory', came: 80 },
+  ] as const;
+  const rungs = funnelOf(effects, totals, CHECKS, 2000);
 
   it('has the rungs that were climbed, cheapest first, each with its checks', () => {
     assert.deepEqual(
@@ -49,20 +53,20 @@ describe('the ladder as a funnel', () => {
 
   it('counts who came, who was stopped, and what it cost', () => {
     assert.deepEqual(
-      rungs.map(({ came, stopped, tookMs, lookups }) => [came, stopped, tookMs, lookups]),
+      rungs.map(({ came, stopped, tookMs, lookups, octets }) => [came, stopped, tookMs, lookups, octets]),
       [
-        [100, 50, 10, 0],
-        [50, 40, 1500, 150],
-        [10, 1, 500, 0],
+        [80, 50, 10, 0, 0],
+        [55, 40, 1500, 150, 0],
+        [10, 1, 500, 0, 20_000],
       ],
     );
   });
 
   it('reckons what was saved at the price that those paid who went on', () => {
     const [memory, dns, scanner] = rungs;
-    // 2000 ms and 150 questions above, for 50 that went on.
-    assert.equal(memory?.savedMs, 50 * (2000 / 50));
-    assert.equal(memory.savedLookups, 50 * (150 / 50));
+    // 2000 ms and 150 questions above, for 55 that went on.
+    assert.equal(memory?.savedMs, (50 * 2000) / 55);
+    assert.equal(memory.savedLookups, (50 * 150) / 55);
     assert.equal(dns?.savedMs, 40 * (500 / 10));
     assert.equal(dns.savedLookups, 0);
     assert.equal(scanner?.savedMs, 0);
@@ -75,5 +79,5 @@ describe('the ladder as a funnel', () => {
     );
   });
 
-  it('is empty where nothing was', () => assert.deepEqual(funnelOf([], CHECKS, 0), []));
+  it('is empty where nothing was', () => assert.deepEqual(funnelOf([], [], CHECKS, 0), []));
 });

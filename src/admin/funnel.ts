@@ -1,6 +1,6 @@
 /** The ladder as a funnel: how many came to each rung, were stopped there, what it cost, and what stopping there saved. */
 import { COSTS, type Cost, type Stage } from '../core/stage.ts';
-import type { CheckEffect } from '../core/traffic.ts';
+import type { CheckEffect, RungTotal } from '../core/traffic.ts';
 import type { Rung } from './api.ts';
 
 export interface Rungs {
@@ -16,6 +16,7 @@ export interface Rungs {
  */
 export function funnelOf(
   effects: readonly CheckEffect[],
+  totals: readonly Pick<RungTotal, 'cost' | 'came'>[],
   checks: readonly Rungs[],
   messageOctets: number,
 ): readonly Rung[] {
@@ -36,8 +37,10 @@ export function funnelOf(
     );
     const tookMs = sum(its, (effect) => effect.tookMs);
     const lookups = sum(its, (effect) => effect.lookups);
-    // Checks of a rung are asked side by side, but not all of them of everybody.
-    const came = Math.max(...its.map(({ asked }) => asked));
+    const most = (all: readonly CheckEffect[]) => Math.max(0, ...all.map(({ asked }) => asked));
+    // Of what an older version wrote down only the checks are known, and those of recipients are asked once for each.
+    const came = totals.find((total) => total.cost === cost)?.came ?? most(its);
+    const sawMessages = most(its.filter(({ check }) => known.get(check)?.stage === 'endOfMessage'));
     rungs.unshift({
       cost,
       checks: its.map(({ check }) => check),
@@ -45,6 +48,7 @@ export function funnelOf(
       stopped,
       tookMs,
       lookups,
+      octets: Math.round(sawMessages * messageOctets),
       savedMs: wentOn === 0 ? 0 : (stopped * aboveMs) / wentOn,
       savedLookups: wentOn === 0 ? 0 : (stopped * aboveLookups) / wentOn,
       savedOctets: Math.round(beforeData * messageOctets),

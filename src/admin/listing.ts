@@ -3,11 +3,13 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { isOff } from '../config/off.ts';
 import type { CheckConfig } from '../config/config.ts';
 import type { Decision, JournalQuery } from '../core/decision.ts';
-import { hearingOf, type Treatment } from '../core/exemption.ts';
-import type { NewListed } from '../core/listed.ts';
-import { buildLists, type ListEntry, type Lists } from '../core/lists.ts';
+import { hearingOf } from '../core/exemption.ts';
+import { MAX_LISTED, type NewListed } from '../core/listed.ts';
+import { buildLists, conditionKey, type Conditions, type ListEntry, type Lists } from '../core/lists.ts';
+import { blockingCheck, treatmentBy, winnerText, winningOver } from '../core/overruled.ts';
 import type { Block } from '../core/ports.ts';
-import { formatIp, networkAround, parseNetwork } from '../mail/ip.ts';
+import { contains, parseNetwork } from '../mail/ip.ts';
+import { formatMailbox, formatReversePath } from '../mail/mailbox.ts';
 import type { ListAnswer, ListRequest } from './api.ts';
 import { decisionLines } from './decision-lines.ts';
 import { conditionsOf, entryWords } from './entry-words.ts';
@@ -17,8 +19,8 @@ import type { AdminWorld } from './world.ts';
 type Kind = 'allow' | 'block';
 
 /** Recorded decisions that are looked at: the newest, of a week. */
-export const MAX_LOOKED = 20_000;
-export const LOOKED_MS = 7 * 86_400_000;
+const MAX_LOOKED = 20_000;
+const LOOKED_MS = 7 * 86_400_000;
 const PAGE = 500;
 const EXAMPLES = 10;
 /** After so long we say what we have counted by then. */
@@ -52,6 +54,7 @@ export async function putOnList(
   const affected = await countAffected(world, decision, trial, lists);
   const ends = kind === 'allow' ? blocksToEnd(world, decision, request) : [];
   const notes = notesOn(world, decision, kind, trial, ends);
+  if (kind === 'block') notes.push(...(await winners(world, decision, trial)));
   let listed;
   if (request.dryRun !== true) {
     listed = await taken(() => world.listed.add(entry), 'scope');
@@ -73,12 +76,6 @@ export async function putOnList(
 function liftsFor(decision: Decision, { checks }: AdminWorld): readonly string[] | undefined {
   const check = checks.find(({ name }) => name === decision.check);
   return check?.lifted === 'by-name' && check.tagsListHosts === true ? [check.name] : undefined;
-}
-
-function treatmentBy(entry: ListEntry): Treatment {
-  const about = entry.sender === undefined && entry.recipient === undefined ? 'client' : 'envelope';
-  const { source, lifts = 'all' } = entry;
-  return { exemptions: [{ reason: '', source, lifts, about }], refusalsAreTags: false };
 }
 
 function notLifted(checks: readonly CheckConfig[], entry: ListEntry): string[] {
@@ -106,8 +103,7 @@ function blocksToEnd(
 
 function isWithin(inner: string, outer: string): boolean {
   const [a, b] = [parseNetwork(inner), parseNetwork(outer)];
-  if (a.kind === 'bad' || b.kind === 'bad' || a.base.family !== b.base.family) return false;
-  return a.prefix >= b.prefix && formatIp(networkAround(a.base, b.prefix).base) === formatIp(b.base);
+  return a.kind !== 'bad' && b.kind !== 'bad' && a.prefix >= b.prefix && contains(b, a.base);
 }
 
 function notesOn(
@@ -135,8 +131,7 @@ function notesOn(
     if (entry.client === undefined && entry.sender !== undefined)
       notes.push('A sender is what a client says: whoever writes this one comes in');
   } else {
-    const name =
-      entry.sender !== undefined || entry.recipient !== undefined ? 'envelope-list' : 'client-list';
+    const name = blockingCheck(entry);
     const configured = checks.find(({ check }) => check.name === name);
     if (configured !== undefined && isOff(configured))
       notes.push(`The check ${name} is off, so this stops nothing`);
@@ -147,6 +142,44 @@ function notesOn(
     }
   }
   return notes;
+}
+
+/** Entries of a slice: some milliseconds. */
+const SLICE = 4096;
+const MAX_WINNERS = 5;
+
+/** What lets this very message in, whatever is blocked. */
+async function winners(world: AdminWorld, decision: Decision, block: ListEntry): Promise<string[]> {
+  const wins = winningOver(block, world.checks, mailOf(decision, block));
+  const allowed = await world.listed.list({ kind: 'allow', limit: MAX_LISTED });
+  const hosts = await world.listed.list({ kind: 'list-host', limit: MAX_LISTED });
+  const found: string[] = [];
+  let looked = 0;
+  for (const entries of [allowed, hosts, world.config().listEntries])
+    for (const entry of entries) {
+      if (++looked % SLICE === 0) await turn();
+      if (wins(entry)) found.push(winnerText(entry));
+      if (found.length === MAX_WINNERS) return found;
+    }
+  return found;
+}
+
+function mailOf({ session, transaction, recipients }: Decision, block: Conditions): Conditions {
+  const path = transaction?.reversePath;
+  const [first] = recipients;
+  const mail = {
+    client: session.client.address,
+    ...(path === undefined ? {} : { sender: path === null ? '<>' : formatReversePath(path) }),
+    ...(first === undefined ? {} : { recipient: formatMailbox(first.mailbox) }),
+    ...(block.recipient === undefined ? {} : { recipient: block.recipient }),
+  };
+  try {
+    conditionKey(mail);
+    return mail;
+  } catch {
+    // What the client said is no address: the entry is about something else of it.
+    return block;
+  }
 }
 
 type Affected = Pick<ListAnswer, 'alsoAffected' | 'looked' | 'examples'>;

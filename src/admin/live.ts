@@ -116,7 +116,7 @@ export class Live {
 const eventText = (event: 'decisions' | 'gate', data: unknown): string =>
   `event: ${event}\ndata: ${toJson(data)}\n\n`;
 
-export function liveGate(world: AdminWorld): LiveGate {
+function liveGate(world: AdminWorld): LiveGate {
   const { desk } = world;
   return { ...gateNow(world), openReports: desk.reports.open(), queue: desk.queue.last() };
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { BY_NETWORK, BY_USER, LoginGuard, MAX_KNOWN } from './login-guard.ts';
+import { BY_NETWORK, BY_PROVEN, BY_USER, LoginGuard, MAX_KNOWN } from './login-guard.ts';
 
 const opened = () => {
   const clock = { ms: 1_000_000 };
@@ -42,6 +42,27 @@ describe('guessing passwords', () => {
     assert.ok(guard.try('203.0.114.0/24', 'ann') > 0);
   });
 
+  it('of others in the same network does not hold up a user that has come in from there before', () => {
+    const { clock, guard } = opened();
+    const network = '127.0.0.0/24';
+    assert.equal(guard.try(network, 'ann'), 0);
+    guard.succeeded(network, 'ann');
+    for (let i = 0; i < 20; i++) {
+      clock.ms += guard.try(network, `other${i}`);
+      guard.try(network, `other${i}`);
+    }
+    assert.ok(guard.try(network, 'bob') > 0);
+    for (let i = 0; i < BY_PROVEN.free; i++) assert.equal(guard.try(network, 'ann'), 0);
+    // Whoever knows the name guesses slowly there too, and holds up its owner for short.
+    for (let i = 0; i < 20; i++) {
+      const waitMs = guard.try(network, 'ann');
+      assert.ok(waitMs > 0 && waitMs <= BY_PROVEN.longestMs);
+      clock.ms += waitMs;
+      assert.equal(guard.try(network, 'ann'), 0);
+    }
+    assert.ok(BY_PROVEN.longestMs <= 60_000);
+  });
+
   it('all at once gets no further than one after the other', () => {
     const { guard } = opened();
     const lookedAt = Array.from({ length: 100 }, () => guard.try('192.0.2.0/24', 'ann')).filter(
@@ -69,6 +90,11 @@ describe('guessing passwords', () => {
       guard.undone('192.0.2.0/24', 'ann');
     }
     assert.equal(guard.known, 0);
+    guard.succeeded('192.0.2.0/24', 'ann');
+    for (let i = 0; i < 100; i++) {
+      assert.equal(guard.try('192.0.2.0/24', 'ann'), 0);
+      guard.undone('192.0.2.0/24', 'ann');
+    }
   });
 
   it('remembers a bounded number', () => {

@@ -1,7 +1,7 @@
 /**
  * Makes guessing passwords slow: after a few wrong ones each further try of the same client network, or for the same user, waits longer.
- * A network's delay grows to minutes. A user's stays short, and is none for a network from which that user has come in before: whoever knows
- * a name must not be able to lock its owner out.
+ * A network's delay grows to minutes, a user's stays short. A user that has come in from a network before is counted there by itself: neither
+ * those who know its name nor those who share its network can lock it out, and who does both only for short.
  */
 
 export interface GuardLimits {
@@ -11,6 +11,7 @@ export interface GuardLimits {
 
 export const BY_NETWORK: GuardLimits = { free: 5, longestMs: 15 * 60_000 };
 export const BY_USER: GuardLimits = { free: 10, longestMs: 30_000 };
+export const BY_PROVEN: GuardLimits = { free: 5, longestMs: 30_000 };
 const FIRST_MS = 1_000;
 /** So long after the last one wrong passwords are forgotten. */
 const FORGOTTEN_MS = 3_600_000;
@@ -25,6 +26,8 @@ interface Failures {
 export class LoginGuard {
   readonly #networks = new Map<string, Failures>();
   readonly #users = new Map<string, Failures>();
+  /** Of users where they have come in before. */
+  readonly #pairs = new Map<string, Failures>();
   /** From where each user has come in, since the start. */
   readonly #proven = new Set<string>();
   readonly #nowMs: () => number;
@@ -38,11 +41,13 @@ export class LoginGuard {
    * are sent at once are no more than one after the other.
    */
   try(network: string, user: string): number {
-    const waitMs = Math.max(
-      this.#wait(this.#networks, network, BY_NETWORK),
-      this.#proven.has(proof(network, user)) ? 0 : this.#wait(this.#users, user, BY_USER),
-    );
+    const pair = proof(network, user);
+    const isProven = this.#proven.has(pair);
+    const waitMs = isProven
+      ? this.#wait(this.#pairs, pair, BY_PROVEN)
+      : Math.max(this.#wait(this.#networks, network, BY_NETWORK), this.#wait(this.#users, user, BY_USER));
     if (waitMs > 0) return waitMs;
+    if (isProven) this.#count(this.#pairs, pair);
     this.#count(this.#networks, network);
     this.#count(this.#users, user);
     return 0;
@@ -51,6 +56,7 @@ export class LoginGuard {
   succeeded(network: string, user: string): void {
     this.#networks.delete(network);
     this.#users.delete(user);
+    this.#pairs.delete(proof(network, user));
     const [oldest] = this.#proven;
     if (this.#proven.size >= MAX_KNOWN && oldest !== undefined) this.#proven.delete(oldest);
     this.#proven.add(proof(network, user));
@@ -61,6 +67,7 @@ export class LoginGuard {
     for (const [all, key] of [
       [this.#networks, network],
       [this.#users, user],
+      [this.#pairs, proof(network, user)],
     ] as const) {
       const failures = all.get(key);
       if (failures !== undefined && --failures.count <= 0) all.delete(key);

@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { User } from './access.ts';
+import { askedWords } from './asked-words.ts';
 import { Refused } from './refused.ts';
 import { problem } from './schemas.ts';
 
@@ -88,7 +89,7 @@ export function toJson(value: unknown): string {
 
 function read<T>(schema: z.ZodType<T> | undefined, given: unknown): T | undefined {
   if (schema === undefined) return undefined;
-  const parsed = schema.safeParse(given ?? {});
+  const parsed = schema.safeParse(given ?? {}, { error: askedWords });
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const field = issue?.path.join('.') ?? '';

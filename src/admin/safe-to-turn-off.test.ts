@@ -18,25 +18,32 @@ const NOTHING: CheckEffect = {
   tookMs: 0,
 };
 
-const CASES: readonly [string, Partial<CheckEffect>, number, number, boolean, RegExp][] = [
-  ['what was never asked', { asked: 0, failed: 0, refused: 0 }, DAY_MS, 0, false, /never asked/],
-  ['one that stopped some alone', { alone: 1 }, DAY_MS, 0, false, /^1 of the 60 it stopped/],
-  ['the same in a moment', { alone: 1 }, 1, 0, false, /^1 of the 60/],
+const CASES: readonly [string, Partial<CheckEffect>, number, number, 'yes' | 'no' | 'unknown', RegExp][] = [
+  ['what was never asked', { asked: 0, failed: 0, refused: 0 }, DAY_MS, 0, 'unknown', /never asked/],
+  ['one that stopped some alone', { alone: 1 }, DAY_MS, 0, 'no', /^1 of the 60 it stopped/],
+  ['the same in a moment', { alone: 1 }, 1, 0, 'no', /^1 of the 60/],
   [
     'one with mistakes',
     { alone: 5, onGoodStanding: 3 },
     DAY_MS,
     2,
-    false,
+    'no',
     /3 of what .* good standing; 2 mistakes of it were reported$/,
   ],
-  ['less than a day', {}, DAY_MS - 1, 0, false, /too short/],
-  ['a day', {}, DAY_MS, 0, true, /another check found fault with each of the 60/],
-  ['too few', { asked: 99 }, DAY_MS, 0, false, /99 times only/],
-  ['enough', { asked: 100 }, DAY_MS, 0, true, /another check/],
-  ['one that finds nothing', { failed: 0, refused: 0 }, DAY_MS, 0, true, /1000 times and found nothing/],
-  ['one that only marks', { refused: 0 }, DAY_MS, 0, true, /stopped nothing by itself, other checks decided/],
-  ['one mistake', {}, DAY_MS, 1, true, /; 1 mistake of it was reported$/],
+  ['less than a day', {}, DAY_MS - 1, 0, 'unknown', /too short/],
+  ['a day', {}, DAY_MS, 0, 'yes', /another check found fault with each of the 60/],
+  ['too few', { asked: 99 }, DAY_MS, 0, 'unknown', /99 times only/],
+  ['enough', { asked: 100 }, DAY_MS, 0, 'yes', /another check/],
+  ['one that finds nothing', { failed: 0, refused: 0 }, DAY_MS, 0, 'yes', /1000 times and found nothing/],
+  [
+    'one that only marks',
+    { refused: 0 },
+    DAY_MS,
+    0,
+    'yes',
+    /stopped nothing by itself, other checks decided/,
+  ],
+  ['one mistake', {}, DAY_MS, 1, 'yes', /; 1 mistake of it was reported$/],
 ];
 
 describe('whether a check could go', () => {

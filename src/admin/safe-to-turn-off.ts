@@ -1,5 +1,6 @@
 /** Whether a check could go, judged by what it did in a span of time: a sentence for a postmaster. */
 import type { CheckEffect } from '../core/traffic.ts';
+import type { Effect } from './api.ts';
 
 /** Less says nothing of what comes at night or at the weekend. */
 const SHORTEST_MS = 86_400_000;
@@ -9,34 +10,34 @@ export function safeToTurnOff(
   { asked, failed, refused, deferred, alone, onGoodStanding, overlap }: CheckEffect,
   spanMs: number,
   reportedMistakes: number,
-): { readonly safe: boolean; readonly why: string } {
+): Effect['checks'][number]['safeToTurnOff'] {
   const stopped = refused + deferred;
   const mistakes =
     reportedMistakes === 0
       ? ''
       : `; ${times(reportedMistakes, 'mistake')} of it ${are(reportedMistakes)} reported`;
-  if (asked === 0) return { safe: false, why: 'it was never asked in this time, so nothing can be said' };
+  if (asked === 0) return { safe: 'unknown', why: 'it was never asked in this time, so nothing can be said' };
   if (alone > 0) {
     const good =
       onGoodStanding === 0 ? '' : `, ${onGoodStanding} of what it found came from clients in good standing`;
     return {
-      safe: false,
+      safe: 'no',
       why: `${alone} of the ${stopped} it stopped had nothing else against them, and would come in${good}${mistakes}`,
     };
   }
-  if (spanMs < SHORTEST_MS) return { safe: false, why: 'less than a day is too short a time to say' };
+  if (spanMs < SHORTEST_MS) return { safe: 'unknown', why: 'less than a day is too short a time to say' };
   if (asked < FEWEST_ASKED)
-    return { safe: false, why: `it was asked ${times(asked, 'time')} only, too few to say` };
-  if (failed === 0) return { safe: true, why: `it was asked ${times(asked, 'time')} and found nothing` };
+    return { safe: 'unknown', why: `it was asked ${times(asked, 'time')} only, too few to say` };
+  if (failed === 0) return { safe: 'yes', why: `it was asked ${times(asked, 'time')} and found nothing` };
   if (stopped === 0) {
     const beside = overlap === 0 ? '' : ', other checks decided';
     return {
-      safe: true,
+      safe: 'yes',
       why: `it stopped nothing by itself${beside}; without it messages lose a mark at most`,
     };
   }
   return {
-    safe: true,
+    safe: 'yes',
     why: `another check found fault with each of the ${stopped} it stopped${mistakes}`,
   };
 }

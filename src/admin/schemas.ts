@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { OUTCOMES, type Decision } from '../core/decision.ts';
 import type { Report } from '../core/desk.ts';
-import type { Listed } from '../core/listed.ts';
+import { LISTED_KINDS, type Listed } from '../core/listed.ts';
+import { MAX_DAYS, MAX_REASON } from '../core/operator-block.ts';
 import type { Block } from '../core/ports.ts';
 import {
   SCOPES,
@@ -39,7 +40,9 @@ const judgement = z.enum(['wanted', 'unwanted']);
 
 export const problem = schemaOf<Problem>()(z.object({ error: text, field: text.optional() }));
 
-export const me = schemaOf<Me>()(z.object({ user: text, csrf: text, hostName: text, version: text }));
+export const me = schemaOf<Me>()(
+  z.object({ user: text, csrf: text, hostName: text, version: text, takesReports: z.boolean() }),
+);
 
 const queueSample = z.object({
   atMs: timeMs,
@@ -81,6 +84,7 @@ const rung = z.object({
   stopped: count,
   tookMs: count,
   lookups: count,
+  octets: count,
   savedMs: count,
   savedLookups: count,
   savedOctets: count,
@@ -122,7 +126,7 @@ const decisionLine = z.object({
   mark: judgement.optional(),
   reported: z.boolean(),
 });
-export const decisionLines = schemaOf<readonly DecisionLine[]>()(z.array(decisionLine));
+schemaOf<DecisionLine>()(decisionLine);
 
 export const decisionList = schemaOf<DecisionList>()(
   z.object({ decisions: z.array(decisionLine), before: text.optional() }),
@@ -182,10 +186,10 @@ export const decisionStory = schemaOf<DecisionStory>()(
   }),
 );
 
-const MAX_REASON = 200;
-const TEN_YEARS_MS = 3650 * 86_400_000;
-const reason = z.string().trim().min(1, 'wants a reason: you will read it in a month').max(MAX_REASON);
-const lastsMs = z.int().min(60_000).max(TEN_YEARS_MS).exactOptional();
+const LONGEST_MS = MAX_DAYS * 86_400_000;
+const NO_REASON = 'wants a reason: you will read it in a month';
+const reason = z.string(NO_REASON).trim().min(1, NO_REASON).max(MAX_REASON);
+const lastsMs = z.int().min(60_000).max(LONGEST_MS).exactOptional();
 const scope = z.enum(SCOPES);
 const address = z.string().trim().min(1).max(320);
 
@@ -201,7 +205,7 @@ export const listRequest = schemaOf<ListRequest>()(
 );
 
 const listed = z.object({
-  kind: z.enum(['allow', 'block', 'list-host']),
+  kind: z.enum(LISTED_KINDS),
   client: text.exactOptional(),
   host: text.exactOptional(),
   sender: text.exactOptional(),
@@ -239,10 +243,12 @@ export const reportList = schemaOf<ReportList>()(
   z.object({ reports: z.array(aReportLine), before: count.optional() }),
 );
 
+const NO_ANSWER = 'the sender reads it; write a sentence';
+
 export const reportAnswer = schemaOf<ReportAnswer>()(
   z.strictObject({
     state: z.enum(['let-in', 'declined']),
-    text: z.string().trim().min(1).max(2000),
+    text: z.string(NO_ANSWER).trim().min(1, NO_ANSWER).max(2000),
     scope: scope.exactOptional(),
     lastsMs,
   }),
@@ -258,7 +264,7 @@ export const lists = schemaOf<Lists>()(
 
 export const newEntry = schemaOf<NewEntry>()(
   z.strictObject({
-    kind: z.enum(['allow', 'block', 'list-host']),
+    kind: z.enum(LISTED_KINDS),
     client: address.exactOptional(),
     host: address.exactOptional(),
     sender: address.exactOptional(),
@@ -294,7 +300,7 @@ export const blockList = schemaOf<BlockList>()(z.object({ blocks: z.array(block)
 export const newBlock = z.strictObject({
   network: z.string().trim().min(2).max(60),
   reason,
-  lastsMs: z.int().min(60_000).max(TEN_YEARS_MS),
+  lastsMs: z.int().min(60_000).max(LONGEST_MS),
 });
 
 export const effect = schemaOf<Effect>()(
@@ -317,7 +323,7 @@ export const effect = schemaOf<Effect>()(
         summary: text,
         cost: text,
         reportedMistakes: count,
-        safeToTurnOff: z.object({ safe: z.boolean(), why: text }),
+        safeToTurnOff: z.object({ safe: z.enum(['yes', 'no', 'unknown']), why: text }),
         points: z.array(z.object({ sinceMs: timeMs, stopped: count })),
       }),
     ),
@@ -367,6 +373,7 @@ export const settings = schemaOf<Settings>()(
 export const queueHistory = schemaOf<QueueHistory>()(
   z.object({
     watched: z.boolean(),
+    now: queueSample.optional(),
     samples: z.array(queueSample),
     alerts: z.array(z.object({ text, above: count, firing: z.boolean() })),
   }),

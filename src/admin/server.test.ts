@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { openAdmin, PASSWORD } from '../../test/admin.ts';
 import { decision } from '../../test/contracts/journal.ts';
+import { onEnd } from '../../test/program.ts';
+import { startAdmin } from '../cli/admin.ts';
 import { setPassword } from '../cli/admin-users.ts';
 import { load } from '../config/load.ts';
 import { LADDER } from '../checks/ladder.ts';
@@ -93,6 +96,28 @@ describe('logging in', () => {
     assert.ok('config' in loaded);
     await setPassword(loaded.config, { user: 'admin', password: 'another password' });
     assert.equal(await me(third.headers), 401);
+  });
+
+  it('ends with a password that was changed while the dashboard was down', async (t) => {
+    const admin = await openAdmin(t, { users: ['admin', 'ann'] });
+    const [mine, hers] = [await admin.login(), await admin.login('ann')];
+    const file = join(admin.dir, 'data', 'admin-users');
+    const lines = (await readFile(file, 'utf8')).split('\n');
+    // By hand, as a program would that sets up machines: nobody ends the sessions.
+    const changed = lines.map((line) =>
+      line.startsWith('admin:') ? (lines[1] ?? '').replace('ann', 'admin') : line,
+    );
+    await writeFile(file, changed.join('\n'));
+    const loaded = load(join(admin.dir, 'postern.toml'), LADDER);
+    assert.ok('config' in loaded);
+    const say = () => undefined;
+    // The first one is asked nothing any more, and so sees nothing; the next has never seen the old line.
+    const again = await startAdmin(loaded.config, { listening: say, closed: say, warned: say, trouble: say });
+    onEnd(t, () => again.stop());
+    const me = async ({ headers }: Pick<typeof mine, 'headers'>) =>
+      (await fetch(`http://127.0.0.1:${again.dashboard()?.port}/api/me`, { headers })).status;
+    assert.equal(await me(mine), 401);
+    assert.equal(await me(hers), 200);
   });
 
   it('says what to do where nobody has a password', async (t) => {
@@ -253,6 +278,31 @@ describe('a web server before it', () => {
     assert.match(login.headers['set-cookie']?.[0] ?? '', /^postern=/);
   });
 
+  it('that is not named is told of, once', async (t) => {
+    const admin = await openAdmin(t);
+    const told = () => admin.troubles.filter((line) => line.includes('`user_header_from` in [admin]'));
+    await admin.ask('GET', '/api/me');
+    assert.deepEqual(told(), []);
+    for (let i = 0; i < 2; i++)
+      await admin.ask('GET', '/api/me', { headers: { 'x-forwarded-for': '192.0.2.1' } });
+    assert.match(told().join(), /^the dashboard: 127\.0\.0\.1 sends X-Forwarded-For[^,]*one network$/);
+    const named = await openAdmin(t, { admin: 'user_header_from = ["127.0.0.1"]' });
+    await named.ask('GET', '/api/me', { headers: { 'x-forwarded-for': '192.0.2.1' } });
+    assert.deepEqual(named.troubles, []);
+  });
+
+  it('that is not named lets no stranger lock out who has come in before', async (t) => {
+    const admin = await openAdmin(t);
+    await admin.login();
+    const login = async (from: string, user: string, password: string) => {
+      const headers = { 'x-forwarded-for': from };
+      return (await admin.ask('POST', '/api/login', { headers, body: { user, password } })).status;
+    };
+    for (let i = 0; i < 5; i++) await login('203.0.113.66', 'zzz', 'wrong');
+    assert.equal(await login('203.0.113.66', 'zzz', 'wrong'), 429);
+    assert.equal(await login('192.0.2.1', 'admin', PASSWORD), 200);
+  });
+
   it('is believed that TLS was spoken, and from where the client came', async (t) => {
     const admin = await openAdmin(t, { admin: 'user_header_from = ["127.0.0.1"]' });
     const login = (from: string, password: string) =>
@@ -271,6 +321,20 @@ describe('a web server before it', () => {
 });
 
 describe('/metrics', () => {
+  it('is not for what a web server passes on without a word of it', async (t) => {
+    const status = async (settings: string, host?: string) => {
+      const admin = await openAdmin(t, { admin: settings });
+      return (await admin.ask('GET', '/metrics', host === undefined ? {} : { headers: { host } })).status;
+    };
+    const url = 'url = "https://gate.example.org"';
+    assert.equal(await status(url, 'gate.example.org'), 403);
+    assert.equal(await status(url, 'GATE.example.org:443'), 403);
+    assert.equal(await status(url, 'localhost:8025'), 200);
+    assert.equal(await status('url = "http://localhost:8025"', 'localhost:8025'), 200);
+    assert.equal(await status('user_header_from = ["127.0.0.1"]'), 403);
+    assert.equal(await status('user_header_from = ["127.0.0.2"]'), 200);
+  });
+
   it('is for listed addresses without a login, and not for what a web server passes on', async (t) => {
     const admin = await openAdmin(t);
     const open = await admin.ask('GET', '/metrics');

@@ -3,6 +3,7 @@ import type { AnyCheck } from '../core/check.ts';
 import type { Decision, Step } from '../core/decision.ts';
 import { STAGES, type Stage } from '../core/stage.ts';
 import { chargeText, fateOf, recipientText, senderOf, wouldText } from '../core/told.ts';
+import { formatTime } from '../core/wall-clock.ts';
 import { formatMailbox } from '../mail/mailbox.ts';
 import { formatReply } from '../mail/reply.ts';
 import type { StoryLine } from './api.ts';
@@ -178,7 +179,7 @@ function endOf(d: Decision): StoryLine[] {
   if (d.tags !== undefined) tell(`Marked: ${d.tags.join(', ')}`, 'tag');
   if (d.would !== undefined) tell(`Without the profile "watch" it ${wouldText(d.would)}`, 'observe');
   for (const charge of d.charges ?? [])
-    tell(`Held against the client: ${chargeText(charge, isoTime)}`, 'observe');
+    tell(`Held against the client: ${chargeText(charge, formatTime)}`, 'observe');
   if (d.reply !== undefined) tell(fateOf({ outcome: d.outcome, reply: d.reply }), TONES[d.outcome]);
   else tell(d.outcome, TONES[d.outcome]);
   return lines;
@@ -191,5 +192,3 @@ const TONES = {
   deferred: 'defer',
   abandoned: 'observe',
 } as const;
-
-const isoTime = (ms: number): string => `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`;

@@ -3,12 +3,12 @@
  * dashboard's own process, a few milliseconds at a time, so that its other pages are served meanwhile.
  *
  * The text is a user's and not the operator's: of the files that it names only those are read that the file in force names under the same
- * key, since a problem in a file quotes what stands there.
+ * key, since a problem in a file quotes what stands there; and of the secrets that were hidden from the user none is put back, for
+ * problems quote the text as well.
  */
-import { readFile } from 'node:fs/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 import { filesNamedIn, loadingText, type Loaded } from '../config/load.ts';
-import { withSecretsOf } from '../config/secrets.ts';
+import { withStandIns } from '../config/secrets.ts';
 import type { Config } from '../config/config.ts';
 import { formatProblem } from '../config/problems.ts';
 import type { AnyCheck } from '../core/check.ts';
@@ -18,9 +18,9 @@ import type { Listed } from '../core/listed.ts';
 import { buildingLists } from '../core/lists.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Slices } from '../core/slices.ts';
-import { Differences, pagesOf, type DifferenceKind } from '../engine/differences.ts';
+import { differenceOf, Differences, pagesOf, type DifferenceKind } from '../engine/differences.ts';
 import { newId } from '../engine/id.ts';
-import { listsThen, whatIf, type Rules } from '../engine/what-if.ts';
+import { rulesOf } from '../engine/what-if.ts';
 import type { DifferenceLine, WhatIf } from './api.ts';
 import { lineOf } from './decision-line.ts';
 import type { WhatIfDesk } from './world.ts';
@@ -29,7 +29,7 @@ type Door = Decision['session']['door'];
 
 export interface WhatIfWorld {
   /** In force. */
-  readonly config: () => Pick<Config, 'file'>;
+  readonly config: () => Pick<Config, 'file' | 'text'>;
   readonly checks: readonly AnyCheck[];
   readonly journal: Pick<Journal, 'page' | 'newest' | 'summary'>;
   readonly desk: Pick<Desk, 'marks' | 'reports'>;
@@ -50,6 +50,9 @@ const MAX_KEPT = 20;
 const ABANDONED_MS = 2 * 60_000;
 /** Of each kind. */
 const SHOWN = 100;
+/** What is wrong with a text. */
+const MAX_PROBLEMS = 100;
+const MAX_PROBLEM = 2000;
 /** Other requests wait for so long at most. */
 const SLICE_MS = 8;
 
@@ -69,6 +72,8 @@ interface Job {
 export class WhatIfJobs implements WhatIfDesk {
   readonly #world: WhatIfWorld;
   readonly #jobs = new Map<string, Job>();
+  /** Those that were ended and are forgotten take their place until they have stopped. */
+  #running = 0;
 
   constructor(world: WhatIfWorld) {
     this.#world = world;
@@ -77,8 +82,7 @@ export class WhatIfJobs implements WhatIfDesk {
   /** Throws with the problem where too many run. */
   start({ config, sinceMs }: { readonly config: string; readonly sinceMs: number }): string {
     this.#tidy();
-    const running = [...this.#jobs.values()].filter(({ state }) => state === 'running');
-    if (running.length >= MAX_RUNNING)
+    if (this.#running >= MAX_RUNNING)
       throw new Error(`${MAX_RUNNING} comparisons are running already; wait for one of them, or stop it`);
     const id = newId();
     const job: Job = {
@@ -132,13 +136,19 @@ export class WhatIfJobs implements WhatIfDesk {
   }
 
   async #finish(job: Job, text: string, sinceMs: number): Promise<void> {
+    this.#running++;
     try {
       await this.#run(job, text, sinceMs);
       job.state = job.problems.length > 0 ? 'failed' : 'done';
     } catch (error) {
       job.state = 'failed';
-      job.problems.push('It could not be finished; the log of the dashboard says why');
-      this.#world.trouble('a what-if', error);
+      if (error === STOPPED) job.problems.push('Stopped: nobody waited for it');
+      else {
+        job.problems.push('It could not be finished; the log of the dashboard says why');
+        this.#world.trouble('a what-if', error);
+      }
+    } finally {
+      this.#running--;
     }
     job.lines = this.#linesOf(job.differences);
     job.endedMs = this.#world.nowMs();
@@ -150,25 +160,21 @@ export class WhatIfJobs implements WhatIfDesk {
 
   async #run(job: Job, text: string, sinceMs: number): Promise<void> {
     const { config, checks, journal, listed, policyOf, nowMs } = this.#world;
-    const { file } = config();
-    const inForce = await readFile(file, 'utf8').catch(() => '');
-    const loaded: Loaded = await slowly(
-      loadingText(withSecretsOf(inForce, text), file, checks, filesNamedIn(inForce, file)),
+    const { file, text: inForce } = config();
+    const loaded: Loaded = await this.#slowly(
+      job,
+      loadingText(withStandIns(text), file, checks, filesNamedIn(inForce, file)),
     );
     if ('problems' in loaded) {
-      job.problems.push(...loaded.problems.map(formatProblem));
+      const problems = loaded.problems.slice(0, MAX_PROBLEMS).map(formatProblem);
+      job.problems.push(...problems.map((problem) => problem.slice(0, MAX_PROBLEM)));
+      const more = loaded.problems.length - MAX_PROBLEMS;
+      if (more > 0) job.problems.push(`and at least ${more} more`);
       return;
     }
     const next = loaded.config;
-    const policies = new Map<Door, Policy>();
-    const rules: Rules = {
-      policyFor(door) {
-        const policy = policies.get(door) ?? policyOf(next, door);
-        policies.set(door, policy);
-        return policy;
-      },
-      listsFor: listsThen(await slowly(buildingLists(next.listEntries)), listed()),
-    };
+    const lists = await this.#slowly(job, buildingLists(next.listEntries));
+    const rules = rulesOf((door) => policyOf(next, door), lists, listed());
     const span = { sinceMs, untilMs: nowMs() };
     job.inAll = (await journal.summary(span)).received;
     let sinceTurnMs = performance.now();
@@ -178,28 +184,26 @@ export class WhatIfJobs implements WhatIfDesk {
           await turn();
           sinceTurnMs = performance.now();
         }
-        if (this.#isAbandoned(job)) {
-          job.problems.push('Stopped: nobody waited for it');
-          return;
-        }
-        const compared = await whatIf(decision, rules);
+        if (this.#isAbandoned(job)) throw STOPPED;
+        // The desk of this moment: a reload may have put another in its place.
+        const difference = await differenceOf(decision, rules, this.#world.desk);
         job.looked++;
-        if (compared === undefined) continue;
-        const isSame = compared.kind === 'same';
-        // A reload may have put another in its place.
-        const { desk } = this.#world;
-        job.differences.add({
-          ...compared,
-          decision,
-          mark: isSame ? undefined : desk.marks.of([decision.id]).get(decision.id),
-          reported: !isSame && desk.reports.of(decision.id) !== undefined,
-        });
+        if (difference !== undefined) job.differences.add(difference);
       }
     }
   }
 
   #isAbandoned(job: Job): boolean {
     return job.abandoned || this.#world.nowMs() - job.askedMs > ABANDONED_MS;
+  }
+
+  async #slowly<T>(job: Job, work: Slices<T>): Promise<T> {
+    for (;;) {
+      if (this.#isAbandoned(job)) throw STOPPED;
+      const step = work.next();
+      if (step.done === true) return step.value;
+      await turn();
+    }
   }
 
   #linesOf(differences: Differences): NonNullable<Job['lines']> {
@@ -224,10 +228,4 @@ export class WhatIfJobs implements WhatIfDesk {
   }
 }
 
-async function slowly<T>(work: Slices<T>): Promise<T> {
-  for (;;) {
-    const step = work.next();
-    if (step.done === true) return step.value;
-    await turn();
-  }
-}
+const STOPPED = new Error('nobody waited for it');

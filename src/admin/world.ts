@@ -16,7 +16,7 @@ export interface AdminWorld {
   readonly nowMs: () => number;
   readonly journal: Pick<
     Journal,
-    'find' | 'findPage' | 'summary' | 'traffic' | 'effect' | 'stoppedBy' | 'page' | 'newest'
+    'find' | 'findPage' | 'summary' | 'traffic' | 'effect' | 'rungs' | 'stoppedBy' | 'page' | 'newest'
   >;
   readonly desk: Desk;
   readonly listed: ListedPort;
@@ -33,17 +33,18 @@ export interface AdminWorld {
   readonly whatIf: WhatIfDesk;
   /** Prometheus text of all gates together, and of the process itself. */
   readonly metrics: () => Promise<{ readonly text: string; readonly contentType: string }>;
-  /** Names of those who can log in with a password. */
-  readonly users: () => ReadonlySet<string>;
+  /** Those who can log in with a password, each with the fingerprint of the one it has now. */
+  readonly users: () => ReadonlyMap<string, string>;
   /** What would have changed a decision, in plain words. */
   readonly wouldChange: (decision: Decision) => Promise<readonly string[]>;
   /** Who decided, in a word or two: a check and its finding, the backend, the protocol. */
   readonly deciderOf: (decision: Decision) => string | undefined;
+  /** Where it is right: with the fingerprint of the password that was looked at, whatever it is by now. */
   readonly verifyPassword: (
     user: string,
     password: string,
     network: string,
-  ) => Promise<'ok' | 'wrong' | 'unavailable'>;
+  ) => Promise<{ readonly fingerprint: string } | 'wrong' | 'unavailable'>;
   readonly trouble: (what: string, error: unknown) => void;
 }
 

@@ -8,7 +8,9 @@ import { effectOf } from '../core/ladder.ts';
 import type { ListEntry } from '../core/lists.ts';
 import type { ConfiguredCheck, Policy } from '../core/policy.ts';
 import type { ListsPort } from '../core/ports.ts';
+import { dayText, timeOfDay } from '../core/wall-clock.ts';
 import { isJudged, whatIf, type WhatIf } from '../engine/what-if.ts';
+import { formatReversePath } from '../mail/mailbox.ts';
 
 /** More would not be read. */
 const MAX_SENTENCES = 10;
@@ -99,7 +101,7 @@ class Trial {
   async #ofEntries(check: string): Promise<readonly string[]> {
     const { session, transaction } = this.#decision;
     const path = transaction?.reversePath;
-    const sender = path === undefined || path === null ? undefined : `${path.local}@${path.domain}`;
+    const sender = path === undefined || path === null ? undefined : formatReversePath(path);
     const entries: [name: string, entry: Partial<ListEntry>][] = [
       [session.client.address, { client: session.client.address }],
     ];
@@ -156,7 +158,7 @@ class Trial {
         ({ evidence }) => (evidence as { states?: readonly { waitMs?: number }[] } | null)?.states ?? [],
       )
       .flatMap(({ waitMs }) => (typeof waitMs === 'number' ? [waitMs] : []));
-    return waits.length === 0 ? undefined : timeOfDay(atMs + tookMs + Math.max(...waits));
+    return waits.length === 0 ? undefined : momentText(atMs + tookMs + Math.max(...waits));
   }
 
   #configured(name: string): ConfiguredCheck | undefined {
@@ -222,9 +224,8 @@ function weightOf({ findings }: Step, { check, settings }: ConfiguredCheck): num
 
 const rounded = (n: number): string => String(Math.round(n * 100) / 100);
 
-/** `10:31`, local time, with the day: whoever reads it may do so on another. */
-function timeOfDay(ms: number): string {
-  const d = new Date(Math.ceil(ms / 60_000) * 60_000);
-  const two = (n: number) => String(n).padStart(2, '0');
-  return `${two(d.getHours())}:${two(d.getMinutes())} on ${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}`;
+/** `10:31 on 2026-11-21`: whoever reads it may do so on another day. */
+function momentText(ms: number): string {
+  const minuteMs = Math.ceil(ms / 60_000) * 60_000;
+  return `${timeOfDay(minuteMs)} on ${dayText(minuteMs)}`;
 }

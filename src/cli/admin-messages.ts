@@ -1,10 +1,19 @@
 /** What the gate and the process of its dashboard say to each other. */
 import type { GateStatus } from '../core/status.ts';
 
-export type ToAdmin = { readonly kind: 'status'; readonly status: GateStatus } | { readonly kind: 'reload' };
+/** As which door it is told of: while it listens refusals name it. */
+export const REPORT_PAGE = 'report page';
 
-/** Lines of the log: the gate writes them, so that there is one log in one form. */
+export type ToAdmin =
+  /** The text in force: first of all, and after each reload. The file may say something else by then. */
+  | { readonly kind: 'config'; readonly text: string }
+  /** Wants an answer. */
+  | { readonly kind: 'status'; readonly status: GateStatus };
+
+/** Lines of the log, but for `alive`: the gate writes them, so that there is one log in one form. */
 export type FromAdmin =
+  /** The answer to a status. */
+  | { readonly kind: 'alive' }
   | {
       readonly kind: 'listening' | 'closed';
       readonly door: string;

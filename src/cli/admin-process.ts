@@ -1,6 +1,7 @@
 /**
- * The dashboard's own process, from the gate's side: started, told how the gate is, started again when it dies. Nothing that happens in it
- * holds up mail: messages to it are dropped while it does not read them, it runs at a lower priority, and a stop waits for it but shortly.
+ * The dashboard's own process, from the gate's side: started, told what is in force and how the gate is, started again when it dies or
+ * answers no more. Nothing that happens in it holds up mail: what it does not read is not sent, it runs at a lower priority, and a stop
+ * waits for it but shortly.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
@@ -10,9 +11,10 @@ import type { Log } from '../adapters/log.ts';
 import { wantsAdmin } from '../config/admin.ts';
 import type { Config } from '../config/config.ts';
 import type { GateStatus } from '../core/status.ts';
-import type { FromAdmin, ToAdmin } from './admin-messages.ts';
+import { REPORT_PAGE, type FromAdmin, type ToAdmin } from './admin-messages.ts';
 
 const STATUS_EVERY_MS = 2_000;
+const SILENT_MS = 30_000;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 /** Who has lived so long does not die at every start. */
@@ -28,17 +30,26 @@ const MAIN = join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? 'm
 export interface AdminProcessOptions {
   readonly log: Pick<Log, 'listening' | 'closed' | 'warned' | 'trouble'>;
   readonly status: () => GateStatus;
+  readonly statusEveryMs?: number;
+  /** Who answers nothing for so long is ended, and started again. */
+  readonly silentMs?: number;
 }
+
+export type AdminFollowed = Pick<Config, 'file' | 'text' | 'admin'>;
 
 export class AdminProcess {
   readonly #options: AdminProcessOptions;
-  #file: string | undefined;
+  #followed: AdminFollowed | undefined;
   #child: ChildProcess | undefined;
   #startedMs = 0;
   #deaths = 0;
   #rest: NodeJS.Timeout | undefined;
   #telling: NodeJS.Timeout | undefined;
   #isTelling = false;
+  /** It has been told how the gate is, and has said nothing since; for so many turns of the timer. */
+  #isAsked = false;
+  #silentTurns = 0;
+  #isReportPageUp = false;
 
   constructor(options: AdminProcessOptions) {
     this.#options = options;
@@ -49,14 +60,19 @@ export class AdminProcess {
     return this.#child?.pid;
   }
 
+  /** Whether whoever is refused can look at it: by what the process itself has said. */
+  get isReportPageUp(): boolean {
+    return this.#isReportPageUp;
+  }
+
   /** To be called at the start and after each reload. */
-  follow({ file, admin }: Pick<Config, 'file' | 'admin'>): void {
-    if (!wantsAdmin(admin)) {
+  follow(config: AdminFollowed): void {
+    if (!wantsAdmin(config.admin)) {
       void this.stop();
       return;
     }
-    this.#file = file;
-    if (this.#child !== undefined) this.#tell({ kind: 'reload' });
+    this.#followed = config;
+    if (this.#child !== undefined) this.#tell({ kind: 'config', text: config.text });
     else {
       // Perhaps that is what it died of.
       this.#deaths = 0;
@@ -66,7 +82,8 @@ export class AdminProcess {
 
   /** Resolves when it is gone: at once where it is not there, after some seconds at the latest. */
   async stop(): Promise<void> {
-    this.#file = undefined;
+    this.#followed = undefined;
+    this.#isReportPageUp = false;
     clearTimeout(this.#rest);
     clearInterval(this.#telling);
     const child = this.#child;
@@ -80,14 +97,15 @@ export class AdminProcess {
   }
 
   #start(): void {
-    const file = this.#file;
-    if (file === undefined) return;
+    const followed = this.#followed;
+    if (followed === undefined) return;
     clearTimeout(this.#rest);
     let child: ChildProcess;
     try {
-      child = fork(MAIN, ['admin', 'serve', '-c', file], {
+      child = fork(MAIN, ['admin', 'serve', '-c', followed.file], {
         // A debugger's port, or a test's options, are for the gate alone.
         execArgv: ['--disable-warning=ExperimentalWarning'],
+        env: environment(process.env),
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       });
     } catch (error) {
@@ -105,22 +123,47 @@ export class AdminProcess {
           this.#options.log.trouble('the dashboard says', line.slice(0, MAX_LINE));
       });
     }
-    child.on('message', (message) => this.#hear(message as FromAdmin));
+    child.on('message', (message) => this.#hear(child, message as FromAdmin));
     // `error`: it could not be started, or a message not be sent; the end of a child comes as `exit`.
     child.on('error', (error) => {
       if (child.pid === undefined) this.#died(child, error.message);
     });
     child.on('exit', (code, signal) => this.#died(child, `ended with ${signal ?? `exit code ${code ?? 0}`}`));
     this.#isTelling = false;
+    this.#isAsked = false;
+    this.#silentTurns = 0;
+    this.#tell({ kind: 'config', text: followed.text });
     clearInterval(this.#telling);
-    this.#telling = setInterval(() => this.#tellStatus(), STATUS_EVERY_MS).unref();
+    this.#telling = setInterval(() => {
+      this.#watch(child);
+      this.#tellStatus();
+    }, this.#statusEveryMs).unref();
     this.#tellStatus();
+  }
+
+  get #statusEveryMs(): number {
+    return this.#options.statusEveryMs ?? STATUS_EVERY_MS;
+  }
+
+  /** Its own work is done in slices of milliseconds. By turns, not by the clock: we may have been stopped ourselves. */
+  #watch(child: ChildProcess): void {
+    if (!this.#isAsked) return;
+    this.#silentTurns += 1;
+    const silentMs = this.#silentTurns * this.#statusEveryMs;
+    if (silentMs < (this.#options.silentMs ?? SILENT_MS)) return;
+    clearInterval(this.#telling);
+    this.#options.log.trouble(
+      'the dashboard does not answer',
+      `its process has said nothing for ${silentMs / 1000} s, and is ended`,
+    );
+    child.kill('SIGKILL');
   }
 
   #died(child: ChildProcess | undefined, how: string): void {
     // One that was stopped, or has had its successor.
-    if (child !== this.#child || this.#file === undefined) return;
+    if (child !== this.#child || this.#followed === undefined) return;
     this.#child = undefined;
+    this.#isReportPageUp = false;
     clearInterval(this.#telling);
     if (performance.now() - this.#startedMs >= HEALTHY_MS) this.#deaths = 0;
     const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(this.#deaths, 10));
@@ -132,13 +175,23 @@ export class AdminProcess {
     this.#rest = setTimeout(() => this.#start(), pauseMs).unref();
   }
 
-  #hear(message: FromAdmin): void {
+  #hear(child: ChildProcess, message: FromAdmin): void {
     const { log } = this.#options;
+    // The last words of one that is stopped, or has had its successor, are for the log alone.
+    const isIts = child === this.#child;
+    if (isIts) {
+      this.#isAsked = false;
+      this.#silentTurns = 0;
+    }
     switch (message.kind) {
+      case 'alive':
+        break;
       case 'listening':
+        if (isIts && message.door === REPORT_PAGE) this.#isReportPageUp = true;
         log.listening(message.door, message.host, message.port);
         break;
       case 'closed':
+        if (isIts && message.door === REPORT_PAGE) this.#isReportPageUp = false;
         log.closed(message.door, message.host, message.port);
         break;
       case 'warned':
@@ -163,6 +216,7 @@ export class AdminProcess {
     this.#isTelling = true;
     try {
       this.#tell({ kind: 'status', status: this.#options.status() }, () => (this.#isTelling = false));
+      this.#isAsked = true;
     } catch (error) {
       this.#isTelling = false;
       this.#options.log.trouble('saying how the gate is', error);
@@ -179,6 +233,13 @@ export class AdminProcess {
     child.send(message, () => sent());
   }
 }
+
+/** What it needs, and no more: NODE_OPTIONS, NOTIFY_SOCKET and what else the gate was given are not for a process that strangers talk to. */
+function environment(all: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(all).filter(([name]) => PASSED_ON.test(name)));
+}
+const PASSED_ON =
+  /^(?:PATH|HOME|TZ|LANG|LANGUAGE|LC_[A-Z]+|TMPDIR|NODE_ENV|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR)$/;
 
 /** Where both want the processor, mail goes first. */
 function lower(pid: number): void {

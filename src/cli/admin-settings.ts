@@ -1,8 +1,7 @@
 /** The configuration in force for the dashboard: each check with its settings, and where each value comes from. */
-import { readFile } from 'node:fs/promises';
 import type { Settings } from '../admin/api.ts';
 import type { Config } from '../config/config.ts';
-import { isSecret, withoutSecrets } from '../config/secrets.ts';
+import { HIDDEN, isSecret, withoutSecrets } from '../config/secrets.ts';
 import type { ListEntry } from '../core/lists.ts';
 import { untrained } from './check-config.ts';
 import { explain, type Explained } from './explain.ts';
@@ -22,7 +21,7 @@ export async function settingsOf(
   const explained = explain(config, { noResolver, untrained: untrained(config), listed });
   return {
     file: config.file,
-    text: withoutSecrets(await readFile(config.file, 'utf8')),
+    text: withoutSecrets(config.text),
     policy: config.policy,
     warnings: await inSlices(findingWarnings(config)),
     checks: explained.map((its) => ({
@@ -59,7 +58,8 @@ function ownOf({ checks, file, lineOf }: Config, name: string): Setting[] {
     .filter(([key, value]) => !COMMON.has(key) && value !== undefined)
     .map(([key, value]) => {
       const line = lineOf(['checks', name, key]);
-      const text = typeof value === 'string' ? value : shown(value);
+      const open = hiding(key, value);
+      const text = typeof open === 'string' ? open : shown(open);
       return {
         key,
         value: (text ?? String(value)).slice(0, MAX_VALUE),
@@ -68,5 +68,8 @@ function ownOf({ checks, file, lineOf }: Config, name: string): Setting[] {
     });
 }
 
-const shown = (value: unknown): string | undefined =>
-  JSON.stringify(value, (key, within: unknown) => (isSecret(key) ? '(hidden)' : within));
+const shown = (value: unknown): string | undefined => JSON.stringify(value, hiding);
+
+/** An empty list holds no secret, and says that nothing is set. */
+const hiding = (key: string, value: unknown): unknown =>
+  isSecret(key) && !(Array.isArray(value) && value.length === 0) ? HIDDEN : value;

@@ -1,24 +1,29 @@
 /** Who may log in to the dashboard: the users file, read anew when it changes, and written by `postern admin set-password`. */
+import { createHash, randomBytes } from 'node:crypto';
 import {
-  chmodSync,
-  chownSync,
   closeSync,
+  constants,
   existsSync,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
   fsyncSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
+  type Stats,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { Credentials, hashPassword } from '../adapters/credentials.ts';
-import { openDesk } from '../adapters/desk/sqlite.ts';
 import { makeFolder } from '../adapters/folder.ts';
 import type { Config } from '../config/config.ts';
 import { formatProblem } from '../config/problems.ts';
 import { readUsersFile } from '../config/users-file.ts';
+import { asOwnerOf } from './as-owner.ts';
+import { existingDesk } from './existing-desk.ts';
 import { CommandError, EX_CONFIG, EX_NOINPUT } from './exit.ts';
 import { inPlainWords } from './plain-words.ts';
 
@@ -30,8 +35,9 @@ export class AdminUsers {
   readonly #onTrouble: (error: unknown) => void;
   /** A password is another one now, or the user is gone. */
   readonly #onChanged: (user: string) => void;
+  readonly #nowMs: () => number;
   #users: ReadonlyMap<string, string> = new Map();
-  #names: ReadonlySet<string> = new Set();
+  #fingerprints: ReadonlyMap<string, string> = new Map();
   #credentials = new Credentials(new Map());
   #stamp = 'never read';
   #lookedMs = -Infinity;
@@ -39,25 +45,35 @@ export class AdminUsers {
   constructor(
     file: () => string | undefined,
     on: { readonly trouble: (error: unknown) => void; readonly changed: (user: string) => void },
+    nowMs: () => number = () => performance.now(),
   ) {
     this.#file = file;
+    this.#nowMs = nowMs;
     this.#onTrouble = on.trouble;
     this.#onChanged = on.changed;
   }
 
-  names(): ReadonlySet<string> {
+  /** Each user, and what tells its password from another one. */
+  fingerprints(): ReadonlyMap<string, string> {
     this.#look();
-    return this.#names;
+    return this.#fingerprints;
   }
 
-  async verify(user: string, password: string, network: string): Promise<'ok' | 'wrong' | 'unavailable'> {
+  async verify(
+    user: string,
+    password: string,
+    network: string,
+  ): Promise<{ readonly fingerprint: string } | 'wrong' | 'unavailable'> {
     this.#look();
+    // While this one waits for its turn the file may change: the fingerprint is that of the hash which is looked at.
+    const fingerprint = this.#fingerprints.get(user) ?? '';
     const outcome = await this.#credentials.verify(user, password, network);
-    return outcome === 'too-many' ? 'unavailable' : outcome;
+    if (outcome === 'ok') return { fingerprint };
+    return outcome === 'wrong' ? 'wrong' : 'unavailable';
   }
 
   #look(): void {
-    const nowMs = performance.now();
+    const nowMs = this.#nowMs();
     if (nowMs - this.#lookedMs < LOOK_EVERY_MS) return;
     this.#lookedMs = nowMs;
     const file = this.#file();
@@ -73,7 +89,7 @@ export class AdminUsers {
       for (const problem of problems) this.#onTrouble(formatProblem(problem));
       const before = this.#users;
       this.#users = users;
-      this.#names = new Set(users.keys());
+      this.#fingerprints = new Map([...users].map(([user, hash]) => [user, fingerprintOf(hash)]));
       this.#credentials = new Credentials(users);
       if (isFirst) return;
       for (const [user, hash] of before) if (users.get(user) !== hash) this.#onChanged(user);
@@ -90,7 +106,13 @@ function stampOf(file: string | undefined): string {
   return found === undefined ? 'none' : `${found.ino}:${found.size}:${found.mtimeMs}`;
 }
 
-export const SHORTEST_PASSWORD = 10;
+/** Each hash has a salt of its own: the same password, set again, has another fingerprint. */
+const fingerprintOf = (hash: string): string =>
+  createHash('sha256').update(hash).digest('base64url').slice(0, FINGERPRINT_CHARACTERS);
+/** 132 bits. */
+const FINGERPRINT_CHARACTERS = 22;
+
+const SHORTEST_PASSWORD = 10;
 
 export interface SetPassword {
   readonly user: string;
@@ -110,8 +132,12 @@ export async function setPassword(config: Config, { user, password }: SetPasswor
     throw new CommandError(`the password is too short: it wants ${SHORTEST_PASSWORD} characters at least`, 1);
   try {
     makeDataFolder(config.dataDir);
-    const isNew = await writeUser(dashboard.usersFile, config.dataDir, user, password);
-    endSessions(config.dataDir, user);
+    const { usersFile } = dashboard;
+    const { dataDir } = config;
+    const line = `${user}:${await hashPassword(password)}`;
+    const owner = statSync(dataDir);
+    const isNew = asOwnerOf(workedIn(usersFile, dataDir), () => writeUser(usersFile, owner, user, line));
+    asOwnerOf(dataDir, () => endSessions(dataDir, user));
     return `${user} ${isNew ? 'can log in now' : 'has a new password, and is logged out everywhere'}; it is in ${dashboard.usersFile}`;
   } catch (error) {
     if (error instanceof CommandError) throw error;
@@ -130,28 +156,40 @@ function makeDataFolder(dataDir: string): void {
   makeFolder(dataDir, 0o750);
 }
 
-async function writeUser(file: string, dataDir: string, user: string, password: string): Promise<boolean> {
-  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+type Owner = Pick<Stats, 'uid' | 'gid'>;
+
+/** The folder whose owner may exchange what lies there. A folder within `data_dir` may itself be a link. */
+function workedIn(usersFile: string, dataDir: string): string {
+  if (!relative(dataDir, usersFile).startsWith('..')) return dataDir;
+  const folder = dirname(usersFile);
+  const { uid } = statSync(folder);
+  if (uid !== 0 && uid !== statSync(dataDir).uid)
+    throw new CommandError(
+      `${folder} belongs neither to root nor to the owner of ${dataDir}; the gate could not trust what is in it`,
+      EX_NOINPUT,
+    );
+  return folder;
+}
+
+/** Whether the user is a new one. `owner`: whom the gate runs as. */
+function writeUser(file: string, owner: Owner, user: string, line: string): boolean {
+  const lines = readOld(file, owner).split('\n');
   if (lines.at(-1) === '') lines.pop();
-  const line = `${user}:${await hashPassword(password)}`;
   const at = lines.findIndex((text) => text.trim().startsWith(`${user}:`));
   if (at < 0) lines.push(line);
   else lines[at] = line;
   // Beside it, so that whoever reads finds the old file or the new one, and never half of it.
-  const beside = join(dirname(file), `.admin-users-${process.pid}`);
-  const fd = openSync(beside, 'wx', 0o600);
+  const beside = join(dirname(file), `.admin-users-${randomBytes(6).toString('hex')}`);
+  const fd = openSync(beside, NEW_FILE, 0o600);
   try {
-    writeSync(fd, `${lines.join('\n')}\n`);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  try {
-    chmodSync(beside, 0o600);
-    // The gate's user has to read it.
-    if (process.getuid?.() === 0) {
-      const { uid, gid } = statSync(dataDir);
-      chownSync(beside, uid, gid);
+    try {
+      fchmodSync(fd, 0o600);
+      // In a folder of root's: the gate's user has to read it.
+      if (process.geteuid?.() === 0) fchownSync(fd, owner.uid, owner.gid);
+      writeFileSync(fd, `${lines.join('\n')}\n`);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
     }
     renameSync(beside, file);
   } catch (error) {
@@ -161,10 +199,39 @@ async function writeUser(file: string, dataDir: string, user: string, password: 
   return at < 0;
 }
 
+/** What was there goes into the new file: a link, or a second name of somebody else's file, would bring in what is not ours to show. */
+function readOld(file: string, owner: Owner): string {
+  let fd: number;
+  try {
+    fd = openSync(file, OLD_FILE);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENOENT') return '';
+    throw code === 'ELOOP' ? notOurs(file, 'it is a link') : error;
+  }
+  try {
+    const found = fstatSync(fd);
+    if (!found.isFile()) throw notOurs(file, 'it is no plain file');
+    if (found.nlink > 1) throw notOurs(file, 'it has a second name elsewhere');
+    if (found.uid !== 0 && found.uid !== owner.uid)
+      throw notOurs(file, 'it belongs neither to root nor to the owner of data_dir');
+    return readFileSync(fd, 'utf8');
+  } finally {
+    closeSync(fd);
+  }
+}
+
+const notOurs = (file: string, why: string): CommandError =>
+  new CommandError(`${file}: ${why}; look how it came there, and take it away`, EX_NOINPUT);
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
+const NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+/** A pipe is not waited for. */
+const OLD_FILE = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+
 function endSessions(dataDir: string, user: string): void {
-  const file = join(dataDir, 'desk.sqlite');
-  if (!existsSync(file)) return;
-  const desk = openDesk(file);
+  const desk = existingDesk({ dataDir });
+  if (desk === undefined) return;
   try {
     desk.logins.endAll(user);
   } finally {

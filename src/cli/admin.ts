@@ -1,61 +1,61 @@
 /**
  * `postern admin serve`: the dashboard, the public report page, the queue watch and the daily summary, wired. The gate starts it as a
- * process of its own and tells it how it is; by itself it shows what the journal has. It has its own connections to the files of the gate.
+ * process of its own and tells it what is in force and how it is; by itself it reads the file, and shows what the journal has. It has its
+ * own connections to the files of the gate.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { deciderOf } from '../adapters/decider.ts';
 import { openDesk } from '../adapters/desk/sqlite.ts';
 import { openJournal } from '../adapters/journal/sqlite.ts';
-import { createLog, type Log } from '../adapters/log.ts';
+import { createLog } from '../adapters/log.ts';
 import { aggregated } from '../adapters/metrics-text.ts';
 import { openStore, type State } from '../adapters/store/sqlite.ts';
-import { openReportPage, type ReportPage } from '../admin/report-page/page.ts';
-import { openDashboard, type DashboardServer } from '../admin/server.ts';
 import { WhatIfJobs } from '../admin/what-if.ts';
 import { wouldChange } from '../admin/would-change.ts';
 import type { AdminWorld } from '../admin/world.ts';
 import { LADDER } from '../checks/ladder.ts';
-import { wantsAdmin, type AdminConfig } from '../config/admin.ts';
+import { wantsAdmin } from '../config/admin.ts';
 import type { Config } from '../config/config.ts';
-import { load } from '../config/load.ts';
+import { loading, loadingText } from '../config/load.ts';
 import { formatProblem } from '../config/problems.ts';
+import type { Journal } from '../core/decision.ts';
 import type { Desk } from '../core/desk.ts';
-import type { SessionFacts } from '../core/facts.ts';
+import { MAX_LISTED } from '../core/listed.ts';
 import { buildingLists, type Lists } from '../core/lists.ts';
 import type { GateStatus } from '../core/status.ts';
-import { listsThen, type Rules } from '../engine/what-if.ts';
-import type { FromAdmin, ToAdmin } from './admin-messages.ts';
+import { rulesOf, type Rules } from '../engine/what-if.ts';
+import { AdminListeners } from './admin-listeners.ts';
 import { settingsOf } from './admin-settings.ts';
 import { AdminUsers, setPassword } from './admin-users.ts';
-import { blocksDesk, greylistDesk } from './desks.ts';
+import { blocksDesk, greylistDesk, listedDesk } from './desks.ts';
 import { CommandError, EX_CONFIG, EX_NOINPUT, EX_OSERR } from './exit.ts';
+import { openGateChannel, type AdminVoice, type GateChannel } from './gate-channel.ts';
 import { policyOf } from './in-force.ts';
 import { inSlices } from './in-slices.ts';
 import { readPassword } from './password.ts';
 import { inPlainWords } from './plain-words.ts';
 import { createTeachingDesk } from './teaching-desk.ts';
+import { VERSION } from './version.ts';
 import { startWatching } from './watching.ts';
 
 /** Beside the built program and beside the source alike. */
 const WEB_FOLDER = join(import.meta.dirname, '../../dist/web');
-export const VERSION = '0.1.0';
 /** A gate that has said nothing for so long is none. */
 const GATE_KEPT_MS = 60_000;
 /** The dashboard waits for the gate's writes, and not the gate for ours. */
 const STORE_WAIT_MS = 2_000;
 const EXPIRE_EVERY_MS = 60_000;
-/** As many as the store takes. */
-const MAX_LISTED = 100_000;
-
-export type AdminVoice = Pick<Log, 'listening' | 'closed' | 'warned' | 'trouble'>;
 
 export interface RunningAdmin {
   readonly dashboard: () => { readonly host: string; readonly port: number } | undefined;
   readonly reportPage: () => { readonly host: string; readonly port: number } | undefined;
   hear(status: GateStatus): void;
-  /** Reads the file again; what is wrong with it, if anything is: then nothing changes. Rejects where it cannot listen any more. */
-  reload(): Promise<readonly string[]>;
+  /**
+   * Follows the text, which is then in force, or reads the file again; what is wrong with it, if anything is: then nothing changes. Rejects
+   * where it cannot listen any more.
+   */
+  reload(text?: string): Promise<readonly string[]>;
   stop(): Promise<void>;
 }
 
@@ -79,9 +79,10 @@ export async function startAdmin(
       `${journalFile}: there is no journal yet; has the gate run with this data_dir?`,
       EX_NOINPUT,
     );
-  const journal = openJournal(journalFile, { onTrouble: (reason) => trouble('reading the journal', reason) });
+  const journal = openToShow(journalFile, (reason) => trouble('reading the journal', reason));
   const store = openStore(join(dataDir, 'store.sqlite'), {
     nowMs,
+    guest: true,
     waitMs: STORE_WAIT_MS,
     onTrouble: (error) => trouble('the store, from the dashboard', error),
   });
@@ -116,7 +117,7 @@ export async function startAdmin(
     get desk() {
       return desk;
     },
-    listed: store.listed,
+    listed: listedDesk(store.listed, () => config.site),
     blocks: blocksDesk(store, () => config.site, nowMs),
     greylist: greylistDesk(store, () =>
       Number(config.checks.find(({ check }) => check.name === 'greylist')?.settings['client_passes'] ?? 0),
@@ -129,7 +130,7 @@ export async function startAdmin(
     whatIf,
     metrics: () =>
       aggregated(gates(), { nowMs: nowMs(), queue: desk.queue.last(), reports: reportsOf(desk) }),
-    users: () => users.names(),
+    users: () => users.fingerprints(),
     wouldChange: async (decision) => {
       const rules = await rulesNow();
       return wouldChange(decision, rules.policyFor(decision.session.door), rules.listsFor(decision));
@@ -139,7 +140,7 @@ export async function startAdmin(
     trouble,
   };
   const watch = startWatching(world);
-  const parts = new Parts(world, voice, webFolder);
+  const listeners = new AdminListeners(world, voice, webFolder);
   const expiring = setInterval(() => {
     try {
       desk.expire();
@@ -150,30 +151,30 @@ export async function startAdmin(
   const stop = async () => {
     clearInterval(expiring);
     whatIf.close();
-    await Promise.all([parts.close(), watch.close()]);
+    await Promise.all([listeners.close(), watch.close()]);
     desk.close();
     store.close();
     await journal.close();
   };
   try {
-    await parts.follow(config.admin);
+    await listeners.follow(config.admin);
   } catch (error) {
     await stop();
     throw error;
   }
   const { dashboard } = config.admin;
-  if (dashboard !== undefined && users.names().size === 0 && dashboard.userHeader === undefined)
+  if (dashboard !== undefined && users.fingerprints().size === 0 && dashboard.userHeader === undefined)
     voice.warned(['nobody can log in to the dashboard yet: run `postern admin set-password`']);
   return {
-    dashboard: () => parts.dashboard,
-    reportPage: () => parts.reportPage,
+    dashboard: () => listeners.dashboard,
+    reportPage: () => listeners.reportPage,
     hear(status) {
       // By our own clock: a gate may be told another one.
       said.set(status.pid, { ...status, atMs: nowMs() });
       for (const [pid, { atMs }] of said) if (nowMs() - atMs >= GATE_KEPT_MS) said.delete(pid);
     },
-    async reload() {
-      const loaded = load(config.file, LADDER);
+    async reload(text) {
+      const loaded = await reading(config.file, text);
       if ('problems' in loaded) return loaded.problems.map(formatProblem);
       if (loaded.config.dataDir !== dataDir) return [`${config.file}: data_dir changes only with a restart`];
       const before = config;
@@ -183,11 +184,20 @@ export async function startAdmin(
         desk = deskOf(config, nowMs);
         old.close();
       }
-      await parts.follow(config.admin);
+      await listeners.follow(config.admin);
       return [];
     },
     stop,
   };
+}
+
+/** Never brought up to date: a gate of an earlier version may be writing it, and starts us anew until it is started anew itself. */
+function openToShow(file: string, onTrouble: (reason: string) => void): Journal {
+  try {
+    return openJournal(file, { readOnly: true, onTrouble });
+  } catch (error) {
+    throw new CommandError(error instanceof Error ? error.message : String(error), EX_NOINPUT);
+  }
 }
 
 /** Made anew when the configuration or the lists have changed; long lists in slices, so that other pages are served meanwhile. */
@@ -202,10 +212,7 @@ function keptRules(
     const version = listed.version();
     if (kept?.of === now && kept.version === version) return kept.rules;
     if (lists?.of !== now) lists = { of: now, built: await inSlices(buildingLists(now.listEntries)) };
-    const rules = {
-      policyFor: (door: SessionFacts['door']) => policyOf(now, door),
-      listsFor: listsThen(lists.built, listed.list({ limit: MAX_LISTED })),
-    };
+    const rules = rulesOf((door) => policyOf(now, door), lists.built, listed.list({ limit: MAX_LISTED }));
     kept = { of: now, version, rules };
     return rules;
   };
@@ -234,87 +241,24 @@ function reportsOf({ reports }: Desk) {
 const PAGE = 100;
 const MAX_PAGES = 20;
 
-/** What listens: opened, moved and closed as the configuration says. */
-class Parts {
-  readonly #world: AdminWorld;
-  readonly #voice: AdminVoice;
-  readonly #webFolder: string;
-  #dashboard: (Open & { readonly server: DashboardServer }) | undefined;
-  #page: (Open & { readonly server: ReportPage }) | undefined;
+/** Of a gate, what it says is in force and no file that may be broken by now; lists and certificates are read where they are. */
+const reading = (file: string, text: string | undefined) =>
+  inSlices(text === undefined ? loading(file, LADDER) : loadingText(text, file, LADDER));
 
-  constructor(world: AdminWorld, voice: AdminVoice, webFolder: string) {
-    this.#world = world;
-    this.#voice = voice;
-    this.#webFolder = webFolder;
-  }
-
-  get dashboard() {
-    return this.#dashboard?.at;
-  }
-
-  get reportPage() {
-    return this.#page?.at;
-  }
-
-  async follow({ dashboard, reportPage }: AdminConfig): Promise<void> {
-    const where = dashboard === undefined ? undefined : JSON.stringify(dashboard.listen);
-    if (this.#dashboard?.of !== where) await this.#closeDashboard();
-    if (dashboard !== undefined && where !== undefined && this.#dashboard === undefined) {
-      const server = await openDashboard(this.#world, { webFolder: this.#webFolder });
-      try {
-        const { address: host, port } = await server.listen(dashboard.listen);
-        this.#dashboard = { of: where, at: { host, port }, server };
-      } catch (error) {
-        await server.close();
-        throw error;
-      }
-      this.#voice.listening('dashboard', this.#dashboard.at.host, this.#dashboard.at.port);
-    }
-    const page = reportPage === undefined ? undefined : pageKey(reportPage);
-    if (this.#page?.of !== page) await this.#closePage();
-    if (reportPage !== undefined && page !== undefined && this.#page === undefined) {
-      const server = await openReportPage(this.#world, reportPage);
-      this.#page = { of: page, at: server.address, server };
-      this.#voice.listening('report page', server.address.host, server.address.port);
-    }
-  }
-
-  async close(): Promise<void> {
-    await Promise.all([this.#dashboard?.server.close(), this.#page?.server.close()]);
-  }
-
-  async #closeDashboard(): Promise<void> {
-    const open = this.#dashboard;
-    if (open === undefined) return;
-    this.#dashboard = undefined;
-    await open.server.close();
-    this.#voice.closed('dashboard', open.at.host, open.at.port);
-  }
-
-  async #closePage(): Promise<void> {
-    const open = this.#page;
-    if (open === undefined) return;
-    this.#page = undefined;
-    await open.server.close();
-    this.#voice.closed('report page', open.at.host, open.at.port);
-  }
-}
-
-interface Open {
-  /** What it was opened with. */
-  readonly of: string;
-  readonly at: { readonly host: string; readonly port: number };
-}
-
-/** The page keeps its settings: with others it is another page. Sets of networks do not show what they hold. */
-const pageKey = (page: NonNullable<AdminConfig['reportPage']>): string => {
-  const { proxies, ...rest } = page;
-  return `${JSON.stringify(rest)} ${proxies.size}`;
-};
-
-/** `postern admin serve`. Exit codes: 0 stopped, 66 no journal, 71 cannot start, 78 bad configuration. */
+/** `postern admin serve`. Exit codes: 0 stopped, 66 no journal, 71 cannot start, 78 bad configuration or nothing to serve. */
 export async function adminServeCommand(file: string): Promise<number> {
-  const loaded = load(file, LADDER);
+  const gate = openGateChannel();
+  try {
+    return await serve(file, gate);
+  } finally {
+    gate?.close();
+  }
+}
+
+async function serve(file: string, gate: GateChannel | undefined): Promise<number> {
+  const text = await gate?.text;
+  if (gate !== undefined && text === undefined) return 0;
+  const loaded = await reading(file, text);
   if ('problems' in loaded) {
     for (const problem of loaded.problems) process.stderr.write(`${formatProblem(problem)}\n`);
     return EX_CONFIG;
@@ -322,11 +266,10 @@ export async function adminServeCommand(file: string): Promise<number> {
   const { config } = loaded;
   if (!wantsAdmin(config.admin))
     throw new CommandError(
-      `${file} has none of the tables [admin], [report_page], [queue_watch], [daily_summary]`,
+      `${config.file} has none of the tables [admin], [report_page], [queue_watch], [daily_summary]`,
       EX_CONFIG,
     );
-  const gate = process.send === undefined ? undefined : voiceToGate();
-  const voice = gate ?? createLog(config.logFormat);
+  const voice = gate?.voice ?? createLog(config.logFormat);
   let running: RunningAdmin;
   try {
     running = await startAdmin(config, voice);
@@ -338,9 +281,9 @@ export async function adminServeCommand(file: string): Promise<number> {
   const exit = await new Promise<number>((resolve) => {
     const end = () => resolve(0);
     let reloading = Promise.resolve();
-    const reload = () => {
+    const reload = (text?: string) => {
       reloading = reloading
-        .then(() => running.reload())
+        .then(() => running.reload(text))
         .then((problems) => {
           for (const problem of problems) voice.trouble('not reloaded', problem);
         })
@@ -353,48 +296,21 @@ export async function adminServeCommand(file: string): Promise<number> {
     process.once('SIGTERM', end);
     if (gate === undefined) {
       process.once('SIGINT', end);
-      process.on('SIGHUP', reload);
+      process.on('SIGHUP', () => reload());
       return;
     }
     // A terminal sends these to all processes of its group; what we do the gate says.
     process.on('SIGINT', () => undefined);
     process.on('SIGHUP', () => undefined);
-    process.once('disconnect', end);
-    // It has gone while we were starting.
-    if (!process.connected) end();
-    process.on('message', (message) => {
-      const said = message as ToAdmin;
-      if (said.kind === 'status') running.hear(said.status);
-      else reload();
-    });
+    gate.follow({ status: (status) => running.hear(status), config: reload, gone: end });
   });
   // Whoever is connected still, or a look-up that hangs, does not keep us.
   setTimeout(() => process.exit(exit), LAST_MS).unref();
   await running.stop();
-  if (process.connected) process.disconnect();
   return exit;
 }
 
 const LAST_MS = 1_000;
-
-/** The gate's log has our lines too. */
-function voiceToGate(): AdminVoice {
-  const say = (message: FromAdmin) => {
-    if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
-  };
-  return {
-    listening: (door, host, port) => say({ kind: 'listening', door, host, port }),
-    closed: (door, host, port) => say({ kind: 'closed', door, host, port }),
-    warned: (warnings) => say({ kind: 'warned', warnings }),
-    trouble: (what, error) =>
-      say({
-        kind: 'trouble',
-        what,
-        reason: error instanceof Error ? error.message : String(error),
-        stack: error instanceof Error ? error.stack : undefined,
-      }),
-  };
-}
 
 /** `postern admin set-password`. */
 export async function setPasswordCommand(config: Config, user: string): Promise<number> {

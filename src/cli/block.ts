@@ -16,7 +16,7 @@ import { CommandError } from './exit.ts';
 import { lastingMs } from './lasting.ts';
 import { withStore } from './store.ts';
 import { formatTable } from './table.ts';
-import { formatTime } from './times.ts';
+import { formatTime } from '../core/wall-clock.ts';
 
 type Where = Pick<Config, 'dataDir' | 'site'>;
 type Write = (text: string) => void;
@@ -126,7 +126,7 @@ function heldLines({ standing, rates }: State, { site }: Where, client: string):
 }
 
 /** Newest first, as the store lists them. */
-export function formatBlocks(blocks: readonly Block[], nowMs: number): string {
+function formatBlocks(blocks: readonly Block[], nowMs: number): string {
   const rows = blocks.map((b) => [
     b.network,
     b.endsMs > nowMs ? formatTime(b.endsMs) : `ended ${formatTime(b.endsMs)}`,

@@ -96,6 +96,48 @@ describe('what check-config warns of', () => {
   const quiet = /no certificate|is on but does nothing|has no \{user\}/;
   const warned = (said: Said) => notes(said).filter((note) => !quiet.test(note));
 
+  const dashboards: [name: string, tables: string, note: RegExp | undefined][] = [
+    [
+      'beyond loopback',
+      '[admin]\nlisten = "0.0.0.0:8025"',
+      /^admin\.listen: passwords would go to 0\.0\.0\.0 without TLS/,
+    ],
+    [
+      'beyond loopback by a name',
+      '[admin]\nlisten = "0.0.0.0:8025"\nurl = "https://gate.example.org/"',
+      undefined,
+    ],
+    ['on loopback', '[admin]\nlisten = "[::1]:8025"', undefined],
+    [
+      'below a path',
+      '[admin]\nurl = "https://example.org/gate"',
+      /^admin\.url: the dashboard cannot be below \/gate/,
+    ],
+    [
+      'a report page alone',
+      '[report_page]\nurl = "https://mx.example.org"',
+      /^report_page: nobody can answer reports/,
+    ],
+    ['both', '[admin]\n[report_page]\nurl = "https://mx.example.org/reports"', undefined],
+    [
+      'alerts for nobody',
+      '[queue_watch]\nfrom = "postfix"\n[[queue_watch.alert]]',
+      /^queue_watch\.alert: rings for nobody/,
+    ],
+    [
+      'alerts',
+      '[notify]\nwebhook = "https://a.example/b"\n[queue_watch]\nfrom = "postfix"\n[[queue_watch.alert]]',
+      undefined,
+    ],
+  ];
+  for (const [name, tables, note] of dashboards)
+    it(`${note === undefined ? 'has nothing to say' : 'warns'}: of the dashboard, ${name}`, async (t) => {
+      const [first, ...others] = warned(await say(t, { tables }));
+      if (note === undefined) assert.equal(first, undefined);
+      else assert.match(first ?? '', note);
+      assert.deepEqual(others, []);
+    });
+
   it('nothing, where all is there', async (t) => {
     const dir = await tempDir(t);
     await mkdir(join(dir, 'mail'));

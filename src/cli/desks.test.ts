@@ -5,7 +5,7 @@ import { onEnd, type Cleanup } from '../../test/program.ts';
 import { openStore, type StoreOptions } from '../adapters/store/sqlite.ts';
 import { GUESSES } from '../core/charges.ts';
 import type { GreylistAttempt } from '../core/ports.ts';
-import { blocksDesk, greylistDesk } from './desks.ts';
+import { blocksDesk, greylistDesk, listedDesk } from './desks.ts';
 
 const BEGIN_MS = 1_700_000_000_000;
 const HOUR = 3_600_000;
@@ -23,6 +23,19 @@ function opened(cleanup: Cleanup, options: StoreOptions = {}) {
     greylist: greylistDesk(store, () => 2),
   };
 }
+
+describe('the desk of the lists', () => {
+  it('adds and removes, and not what would shut out nearly everybody', async (t) => {
+    const { store } = opened(t);
+    const desk = listedDesk(store.listed, () => site);
+    const { id } = await desk.add({ kind: 'block', client: '192.0.2.0/24', by: 'ann' });
+    for (const about of [{ client: '0.0.0.0/0' }, { recipient: 'example.org' }, { sender: '<>' }])
+      assert.throws(() => desk.add({ kind: 'block', ...about, by: 'ann' }), /too wide|ours|bounce/);
+    assert.equal((await desk.list()).length, 1);
+    assert.equal(await desk.version(), 1);
+    assert.equal(await desk.remove(id), true);
+  });
+});
 
 describe('the desk of the block list', () => {
   const wanted = { network: '192.0.2.0/24', reason: 'floods us', lastsMs: HOUR, by: 'ann' };

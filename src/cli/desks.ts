@@ -1,8 +1,9 @@
-/** The short-term block list and the greylist as the dashboard works on them: the same rules as at the command line. */
+/** The lists, the short-term block list and the greylist as the dashboard works on them: the same rules as at the command line. */
 import type { State } from '../adapters/store/sqlite.ts';
 import { letIn } from '../adapters/store/let-in.ts';
 import type { BlocksDesk, GreylistDesk } from '../admin/world.ts';
-import { isLasting, MAX_DAYS, reasonProblem, widthProblem } from '../core/operator-block.ts';
+import { isLasting, MAX_DAYS, reasonProblem, sweepingProblem, widthProblem } from '../core/operator-block.ts';
+import type { ListedPort } from '../core/listed.ts';
 import type { Site } from '../core/site.ts';
 import { networkName, parseNetwork, type Network } from '../mail/ip.ts';
 
@@ -41,6 +42,20 @@ export function blocksDesk(
       store.commit();
       return removed || forgiven;
     },
+  };
+}
+
+/** What the command line wants to be asked for twice a click does not do. */
+export function listedDesk(listed: ListedPort, site: () => Pick<Site, 'domains'>): ListedPort {
+  return {
+    list: (query) => listed.list(query),
+    add(entry) {
+      const problem = sweepingProblem(entry.kind, entry, site());
+      if (problem !== undefined) throw new Error(problem);
+      return listed.add(entry);
+    },
+    remove: (id) => listed.remove(id),
+    version: () => listed.version(),
   };
 }
 

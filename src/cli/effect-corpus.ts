@@ -2,15 +2,11 @@
  * Folders of messages through the checks as they are set: each as it would be judged if it came now, from the client, with the greeting and
  * the sender that its trace fields name. Everything is asked once, with nothing refused, and then judged again with each check alone.
  */
-import { join } from 'node:path';
-import { openClassifier } from '../adapters/classifier/sqlite.ts';
-import { openStore } from '../adapters/store/sqlite.ts';
 import type { Config } from '../config/config.ts';
 import type { ConfiguredCheck, Policy } from '../core/policy.ts';
 import type { DnsPort } from '../core/ports.ts';
 import type { Action } from '../core/settings.ts';
 import type { Site } from '../core/site.ts';
-import { atOnce } from '../core/slices.ts';
 import { Alone } from '../engine/alone.ts';
 import { fields, fieldValue, headerEnd, type Field } from '../mail/header.ts';
 import { addressScope, parseIp } from '../mail/ip.ts';
@@ -19,10 +15,10 @@ import { parseReversePath } from '../mail/path.ts';
 import { MAX_HOPS, parseReceived } from '../mail/trace.ts';
 import type { EffectResult } from './effect.ts';
 import { EffectTable, type Kind } from './effect-table.ts';
-import { policyOf, putInForce } from './in-force.ts';
-import { readLists } from './living-lists.ts';
+import { policyOf } from './in-force.ts';
 import { mailFiles, messagesOf } from './mailboxes.ts';
 import { Progress, type ProgressOutput } from './progress.ts';
+import { openTrial } from './trial.ts';
 import { asSent, walk, WILLING } from './try.ts';
 
 /** A folder does not tell of them: what they hang on is this very moment, a mailbox here, or how the client behaved. */
@@ -60,17 +56,7 @@ export async function effectOfCorpus(
     ['wanted', await mailFiles([ham])],
     ['unwanted', await mailFiles([spam])],
   ] as const;
-  const state = openStore(join(config.dataDir, 'store.sqlite'), { readOnly: true });
-  const classifier = openClassifier(join(config.dataDir, 'classifier.sqlite'), { trial: true, cache: false });
-  const inForce = putInForce(config, {
-    state,
-    classifier,
-    listed: atOnce(readLists(state.listed)),
-    isTrial: true,
-    nowMs: Date.now,
-    onZone: () => undefined,
-    onTrouble: () => undefined,
-  });
+  const { inForce, close } = openTrial(config);
   const whole = policyOf(config);
   const isTold = ({ check }: ConfiguredCheck): boolean => !NOT_FROM_FOLDERS.includes(check.name);
   const isAnswered = ({ check: { cost, name } }: ConfiguredCheck): boolean =>
@@ -107,12 +93,7 @@ export async function effectOfCorpus(
       }
     progress.end();
   } finally {
-    inForce.zones.stop();
-    await Promise.all(inForce.router.backends.map((backend) => backend.close()));
-    inForce.scanners.close();
-    inForce.archives?.close();
-    classifier.close();
-    state.close();
+    await close();
   }
   return {
     table,

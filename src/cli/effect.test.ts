@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { decision } from '../../test/contracts/journal.ts';
+import { refusedByHelo } from '../../test/contracts/journal.ts';
 import { onEnd, type Cleanup } from '../../test/program.ts';
 import { tempDir } from '../../test/tempdir.ts';
 import { openDesk } from '../adapters/desk/sqlite.ts';
@@ -56,17 +56,8 @@ const counts = (stopped: number, letIn: number, deferred = 0, unknown = 0) => ({
 
 describe('postern effect of the journal', () => {
   const HOUR = 3_600_000;
-  const refused = (id: string, over: Partial<Decision> = {}): Decision => {
-    const { recipients, session, ...rest } = decision({ id });
-    return {
-      ...rest,
-      session: { ...session, helo: { verb: 'EHLO', name: 'localhost' } },
-      recipients: recipients.map((r) => ({ ...r, check: 'helo', code: 'not-fqdn', violationsSeen: 0 })),
-      code: 'not-fqdn',
-      atMs: Date.now() - 2 * HOUR,
-      ...over,
-    };
-  };
+  const refused = (id: string, over: Partial<Decision> = {}): Decision =>
+    refusedByHelo(id, { atMs: Date.now() - 2 * HOUR, ...over });
   const accepted = (id: string, policy: string, over: Partial<Decision> = {}): Decision => {
     const { check: _check, code: _code, steps: _steps, recipients, ...rest } = refused(id);
     return {

@@ -13,12 +13,13 @@ import { pagesOf } from '../engine/differences.ts';
 import { isJudged } from '../engine/what-if.ts';
 import { effectOfCorpus } from './effect-corpus.ts';
 import { EffectTable, formatEffect, type Kind } from './effect-table.ts';
-import { CommandError } from './exit.ts';
+import { existingDesk } from './existing-desk.ts';
+import { CommandError, STOPPED } from './exit.ts';
 import { policyOf } from './in-force.ts';
 import { withJournal } from './journal.ts';
 import { Progress, type ProgressOutput } from './progress.ts';
-import { existingDesk } from './replay.ts';
-import { formatTime, readTime } from './times.ts';
+import { formatTime } from '../core/wall-clock.ts';
+import { readTime } from './times.ts';
 
 export interface EffectOptions {
   readonly since?: string;
@@ -50,7 +51,6 @@ const STANDARD: EffectStreams = {
   ...(process.stdout.isTTY ? { width: process.stdout.columns } : {}),
 };
 
-const STOPPED = 130;
 const HOUR_MS = 3_600_000;
 // Where it is no terminal.
 const WIDTH = 140;

@@ -5,6 +5,8 @@ export const EX_SOFTWARE = 70;
 /** The gate cannot start: an address, the data folder or a certificate cannot be used. */
 export const EX_OSERR = 71;
 export const EX_CONFIG = 78;
+/** By Ctrl-C, as shells say it: 128 and the number of the signal. */
+export const STOPPED = 130;
 
 /** The command was used wrongly, or what it needs is not there: a line for the operator, and the exit code. */
 export class CommandError extends Error {

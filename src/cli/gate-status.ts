@@ -1,5 +1,6 @@
 /** How the gate is, put together for whoever watches it. */
 import type { Certificates } from '../adapters/certificates.ts';
+import type { DnsResolver } from '../adapters/dns/resolver.ts';
 import type { ZoneHealth } from '../adapters/dns/zone-health.ts';
 import type { Health } from '../adapters/health.ts';
 import type { Dependency } from '../core/status.ts';
@@ -9,14 +10,16 @@ const DAY_MS = 86_400_000;
 const ENDS_SOON_MS = 14 * DAY_MS;
 
 export interface Asked {
+  readonly dns: Pick<DnsResolver, 'answering' | 'servers'>;
   readonly health: Pick<Health, 'state'>;
   readonly zones: Pick<ZoneHealth, 'state'>;
   readonly certificates: Pick<Certificates, 'expiries'> | undefined;
 }
 
-export function dependenciesOf({ health, zones, certificates }: Asked, nowMs: number): Dependency[] {
+export function dependenciesOf({ dns, health, zones, certificates }: Asked, nowMs: number): Dependency[] {
   return [
     ...health.state(),
+    { kind: 'dns', name: dns.servers.join(', '), ...dns.answering.state() },
     ...zones.state().map(({ zone, suspended, silent }): Dependency => {
       const detail = suspended ?? silent;
       return {

@@ -29,7 +29,7 @@ import { watchedZones } from '../checks/dns-zones.ts';
 import { convictionsOf } from '../config/convictions.ts';
 import { isOff } from '../config/off.ts';
 import { buildLists, joinedLists, type Lists } from '../core/lists.ts';
-import { isOurDomain } from '../core/site.ts';
+import { isOurDomain, type Site } from '../core/site.ts';
 import { newId } from '../engine/id.ts';
 import { DEFAULT_LIMITS, tightened } from '../wire/smtp/limits.ts';
 import { join } from 'node:path';
@@ -41,6 +41,7 @@ export interface InForce {
   readonly milter: Service<MilterSettings>;
   readonly policyService: Service<PolicySettings>;
   readonly zones: ZoneHealth;
+  readonly dns: DnsResolver;
   readonly health: Health;
   readonly router: Router;
   readonly scanners: OpenScanners;
@@ -62,6 +63,8 @@ export interface Surroundings {
   readonly classifier: ClassifierPort;
   /** What people list while the gate runs; asked beside the lists of the configuration. */
   readonly listed?: Lists;
+  /** While it is not, refusals name the contact. Without it the page is named where it is configured. */
+  readonly isReportPageUp?: () => boolean;
   /** Nothing is asked on the side. */
   readonly isTrial?: true;
   readonly nowMs: () => number;
@@ -130,9 +133,11 @@ export function putInForce(
     },
     dnsFor: (network) => shares.of(network),
   };
+  const liveSite = around.isReportPageUp === undefined ? site : siteNow(site, around.isReportPageUp);
+  const policyFor = (door: SessionFacts['door']): Policy => ({ ...policyOf(config, door), site: liveSite });
   const settings: GatewaySettings = {
     ...judging,
-    policy: policyOf(config, 'gateway'),
+    policy: policyFor('gateway'),
     backendFor: (mailbox) => router.backendFor(mailbox),
     offer: {
       hostName: site.hostName,
@@ -162,14 +167,15 @@ export function putInForce(
     settings,
     listeners: config.listen.map((l) => ({ ...l, host: l.address })),
     milter: {
-      settings: { ...judging, policy: policyOf(config, 'milter'), limits },
+      settings: { ...judging, policy: policyFor('milter'), limits },
       endpoints: endpointsOf(config, 'milter'),
     },
     policyService: {
-      settings: { ...judging, policy: policyOf(config, 'policy'), limits },
+      settings: { ...judging, policy: policyFor('policy'), limits },
       endpoints: endpointsOf(config, 'policy'),
     },
     zones,
+    dns,
     health,
     router,
     scanners,
@@ -181,6 +187,16 @@ export function putInForce(
     }),
     certificates,
     credentials: config.auth === undefined ? undefined : new Credentials(config.auth.users),
+  };
+}
+
+/** Asked anew with each refusal: the page is another process, which may be down. */
+function siteNow(site: Site, isReportPageUp: () => boolean): Site {
+  return {
+    ...site,
+    get reportUrl() {
+      return isReportPageUp() ? site.reportUrl : undefined;
+    },
   };
 }
 

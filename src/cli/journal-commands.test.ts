@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { decision } from '../../test/contracts/journal.ts';
 import type { Cleanup } from '../../test/program.ts';
 import { tempDir } from '../../test/tempdir.ts';
+import { LADDER } from '../checks/ladder.ts';
+import { load } from '../config/load.ts';
+import { startAdmin } from './admin.ts';
 import { openJournal } from '../adapters/journal/sqlite.ts';
 import { replies } from '../core/replies.ts';
 import { logCommand, queryOf } from './log.ts';
-import { formatOctets, statsCommand } from './stats.ts';
+import { formatOctets, formatSummary, statsCommand } from './stats.ts';
 import { readTime } from './times.ts';
 
 async function written(cleanup: Cleanup) {
@@ -35,6 +40,45 @@ async function written(cleanup: Cleanup) {
   const out: string[] = [];
   return { config: { dataDir }, out, write: (text: string) => void out.push(text) };
 }
+
+describe('commands that read the journal', () => {
+  it('leave one of an earlier version as it is', async (t) => {
+    const { config, out, write } = await written(t);
+    const file = join(config.dataDir, 'journal.sqlite');
+    const db = new DatabaseSync(file);
+    db.exec('PRAGMA user_version = 3');
+    for (const command of [logCommand, statsCommand])
+      await assert.rejects(command(config, {}, write), /older version .*restart the gate first/);
+    const toml = join(config.dataDir, 'postern.toml');
+    await writeFile(
+      toml,
+      `host_name = "mx.example.org"\ndomains = ["example.org"]\ndata_dir = "."\n[[listen]]\naddress = "127.0.0.1:0"
+      [backend]\nurl = "maildir:./mail/{user}"\n[admin]\nlisten = "127.0.0.1:0"\n`,
+    );
+    const loaded = load(toml, LADDER);
+    assert.ok('config' in loaded);
+    const nothing = () => undefined;
+    await assert.rejects(
+      startAdmin(loaded.config, { listening: nothing, closed: nothing, warned: nothing, trouble: nothing }),
+      { exitCode: 66, message: /older version .*restart the gate first/ },
+    );
+    assert.equal(db.prepare('PRAGMA user_version').get()?.['user_version'], 3);
+    db.close();
+    assert.deepEqual(out, []);
+    assert.ok(
+      !existsSync(join(config.dataDir, 'desk.sqlite')) && !existsSync(join(config.dataDir, 'store.sqlite')),
+    );
+  });
+
+  it('say where checks are counted by the hour alone', async (t) => {
+    const { config } = await written(t);
+    const journal = openJournal(join(config.dataDir, 'journal.sqlite'));
+    const summary = await journal.summary({});
+    await journal.close();
+    assert.doesNotMatch(formatSummary(summary), /whole hours/);
+    assert.match(formatSummary({ ...summary, byWholeHours: true }), /^Checks by whole hours/m);
+  });
+});
 
 describe('postern log', () => {
   it('prints a table, newest first', async (t) => {

@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts';
 import type { Journal } from '../core/decision.ts';
 import { CommandError, EX_NOINPUT } from './exit.ts';
 
-/** Lends the journal that the gate writes, also while it does. A reader does not make one where there is none. */
+/** Lends the journal that the gate writes, also while it does. A reader neither makes one nor brings one up to date. */
 export async function withJournal<T>(
   config: Pick<Config, 'dataDir'>,
   read: (journal: Journal) => Promise<T>,
@@ -18,7 +18,7 @@ export async function withJournal<T>(
     );
   let journal: Journal;
   try {
-    journal = openJournal(file);
+    journal = openJournal(file, { readOnly: true });
   } catch (error) {
     throw new CommandError(error instanceof Error ? error.message : String(error), EX_NOINPUT);
   }

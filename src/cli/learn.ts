@@ -3,7 +3,7 @@
  * is one transaction, and is known by its content: what was broken off goes on where it was, and nothing is learnt twice. Exit codes: 0
  * done, 64 bad use, 66 a path or the file of the classifier cannot be used, 130 stopped by Ctrl-C.
  */
-import { chownSync, existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { contentHash, decisionHash } from '../adapters/classifier/identity.ts';
 import { openClassifier, type ClassifierStore, type Kind } from '../adapters/classifier/sqlite.ts';
@@ -11,7 +11,8 @@ import type { Config } from '../config/config.ts';
 import { fields, headerEnd, type Header } from '../mail/header.ts';
 import { addFindings, markedDecision, markedFindings } from '../mail/token-gate.ts';
 import { MessageTokens, type Tokens } from '../mail/tokens.ts';
-import { CommandError, EX_NOINPUT } from './exit.ts';
+import { asOwnerOf } from './as-owner.ts';
+import { CommandError, EX_NOINPUT, STOPPED } from './exit.ts';
 import { mailFiles, messagesOf } from './mailboxes.ts';
 import { inPlainWords } from './plain-words.ts';
 import { Progress, type ProgressOutput } from './progress.ts';
@@ -23,8 +24,6 @@ export interface LearnOptions {
   /** Takes back what was learnt of the messages, whatever they were learnt as. */
   readonly forget?: boolean;
 }
-
-const STOPPED = 130;
 
 export async function learnCommand(
   where: Where,
@@ -143,13 +142,7 @@ export function openStore({ dataDir }: Where, to: 'make' | 'read', waitMs = WAIT
       EX_NOINPUT,
     );
   try {
-    const store = openClassifier(file, { cache: false, waitMs });
-    if (isNew && process.getuid?.() === 0) {
-      const { uid, gid } = statSync(dataDir);
-      for (const suffix of ['', '-wal', '-shm'])
-        if (existsSync(file + suffix)) chownSync(file + suffix, uid, gid);
-    }
-    return store;
+    return asOwnerOf(dataDir, () => openClassifier(file, { cache: false, waitMs }));
   } catch (error) {
     throw new CommandError(inPlainWords(error), EX_NOINPUT);
   }

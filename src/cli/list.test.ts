@@ -30,6 +30,50 @@ async function store(cleanup: Cleanup) {
 }
 
 describe('postern list', () => {
+  it('names what wins over a block', async (t) => {
+    const { where, listed, write, said } = await store(t);
+    const add = async (kind: string, options: ListAddOptions) => {
+      await listAddCommand(where, kind, options, write);
+      return said().split('\n').slice(1).join('\n');
+    };
+    const client = '192.0.2.7';
+    await add('allow', { client: '192.0.2.0/24', reason: 'our printer' });
+    await add('allow', { client, lifts: ['dnsbl'], reason: 'lifts another check' });
+    const [, first] = listed.list();
+    const note = await add('block', { client, reason: 'x' });
+    assert.match(
+      note,
+      /^Note: An allow entry lets this in all the same: listed by \S+, \d{4}-\d\d-\d\d \(our printer\); /,
+    );
+    assert.ok(note.endsWith(`remove entry ${first!.id}.\n`), note);
+    assert.equal(await add('block', { client: '198.51.100.7', reason: 'x' }), '');
+    assert.equal(await add('block', { sender: 'example.net', reason: 'x' }), '');
+    const inFile = {
+      ...where,
+      listEntries: [{ kind: 'list-host' as const, client: '203.0.113.1', source: 'postern.toml:9' }],
+    };
+    await listAddCommand(
+      { ...inFile, listEntries: Object.assign(inFile.listEntries, {}) },
+      'block',
+      { client: '203.0.113.1', reason: 'x' },
+      write,
+    );
+    assert.match(
+      said(),
+      /Note: A list-host entry lets this in all the same: postern\.toml:9; take it out there\.\n$/,
+    );
+  });
+
+  it('takes no address that can match nothing', async (t) => {
+    const { where, listed, write } = await store(t);
+    for (const options of [{ sender: 'a@@b' }, { recipient: 'x@y@z' }])
+      await assert.rejects(
+        listAddCommand(where, 'allow', { ...options, reason: 'x' }, write),
+        /is no (sender|recipient) such as/,
+      );
+    assert.equal(listed.list().length, 0);
+  });
+
   it('adds, shows and removes while the gate runs', async (t) => {
     const { where, listed, write, said } = await store(t);
     assert.equal(await listShowCommand(where, {}, write), 1);
@@ -45,7 +89,12 @@ describe('postern list', () => {
     assert.deepEqual([entry!.lifts, entry!.reason], [['dnsbl'], 'she asked']);
     assert.ok(Math.abs(entry!.endsMs! - entry!.sinceMs - 2 * HOUR) < 1000);
     assert.equal(
-      await listAddCommand(where, 'block', { sender: '<>', reason: 'x', decision: 'K7Q2MX4D' }, write),
+      await listAddCommand(
+        where,
+        'block',
+        { sender: '<>', reason: 'x', decision: 'K7Q2MX4D', really: true },
+        write,
+      ),
       0,
     );
     assert.match(said(), /^\d+: block sender <>, for good\n$/);
@@ -85,6 +134,13 @@ describe('postern list', () => {
     ['no sender', 'block', { sender: 'a b' }, /"a b" is no sender/],
     ['a block that lifts', 'block', { lifts: ['spf'] }, /--lifts goes with allow/],
     ['no such check', 'allow', { lifts: ['spv'] }, /--lifts "spv": there is no such check/],
+    [
+      'a block of half the world',
+      'block',
+      { client: '0.0.0.0/0' },
+      /0\.0\.0\.0\/0 is too wide.*\n.*--really/,
+    ],
+    ['a pass for half the world', 'allow', { client: '::/0' }, /::\/0 is too wide.*\n.*--really/],
     ['no time', 'allow', { for: 'ever' }, /^--for "ever" is no time/],
   ];
   for (const [what, kind, options, message] of wrong)
@@ -99,6 +155,16 @@ describe('postern list', () => {
       });
       assert.deepEqual(listed.list(), []);
     });
+
+  it('blocks all mail to us when it is asked twice, and not before', async (t) => {
+    const { where, listed, write } = await store(t);
+    for (const about of [{ recipient: 'example.org' }, { sender: '<>' }, { client: '0.0.0.0/0' }]) {
+      const options = { ...about, reason: 'x' };
+      await assert.rejects(listAddCommand(where, 'block', options, write), /with --really/);
+      assert.equal(await listAddCommand(where, 'block', { ...options, really: true }, write), 0);
+    }
+    assert.equal(listed.list().length, 3);
+  });
 
   it('wants to know whom it is about, and which entry', async (t) => {
     const { where } = await store(t);

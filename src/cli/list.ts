@@ -6,17 +6,18 @@ import { userInfo } from 'node:os';
 import { jsonText } from '../adapters/harmless.ts';
 import { LADDER } from '../checks/ladder.ts';
 import type { Config } from '../config/config.ts';
-import type { Listed, NewListed } from '../core/listed.ts';
+import { LISTED_KINDS, MAX_LISTED, type Listed, type NewListed } from '../core/listed.ts';
 import { conditionKey, type Conditions } from '../core/lists.ts';
-import { reasonProblem } from '../core/operator-block.ts';
+import { winnerText, winningOver } from '../core/overruled.ts';
+import { reasonProblem, sweepingProblem } from '../core/operator-block.ts';
 import { parseNetwork } from '../mail/ip.ts';
 import { CommandError } from './exit.ts';
 import { lastingMs } from './lasting.ts';
 import { withStore } from './store.ts';
 import { formatTable } from './table.ts';
-import { formatTime } from './times.ts';
+import { formatTime } from '../core/wall-clock.ts';
 
-type Where = Pick<Config, 'dataDir' | 'site'>;
+type Where = Pick<Config, 'dataDir' | 'site'> & Partial<Pick<Config, 'listEntries'>>;
 type Write = (text: string) => void;
 const toStdout: Write = (text) => void process.stdout.write(text);
 
@@ -27,12 +28,10 @@ export interface ShowOptions {
   readonly limit?: string;
 }
 
-const MAX_ROWS = 100_000;
-
 export async function listShowCommand(where: Where, options: ShowOptions, write = toStdout): Promise<number> {
   const { text = '', json = false, limit = '1000' } = options;
-  if (!/^\d{1,6}$/.test(limit) || Number(limit) < 1 || Number(limit) > MAX_ROWS)
-    throw new CommandError(`--limit "${limit}" is no count; it wants 1 to ${MAX_ROWS}`);
+  if (!/^\d{1,6}$/.test(limit) || Number(limit) < 1 || Number(limit) > MAX_LISTED)
+    throw new CommandError(`--limit "${limit}" is no count; it wants 1 to ${MAX_LISTED}`);
   const kind = options.kind === undefined ? undefined : kindOf(options.kind);
   const found = withStore(where, 'read', ({ listed }) => listed.list({ kind, text, limit: Number(limit) }));
   if (json) for (const entry of found) write(`${jsonText(entry)}\n`);
@@ -45,6 +44,8 @@ export interface ListAddOptions extends Conditions {
   readonly for?: string;
   readonly reason: string;
   readonly decision?: string;
+  /** Also what would let in or shut out nearly everybody. */
+  readonly really?: boolean;
 }
 
 export async function listAddCommand(
@@ -53,7 +54,7 @@ export async function listAddCommand(
   options: ListAddOptions,
   write = toStdout,
 ): Promise<number> {
-  const entry = entryOf(kindOf(kind), options);
+  const entry = entryOf(kindOf(kind), options, where.site);
   const listed = withStore(where, 'write', (store) => store.listed.add(entry));
   const until = listed.endsMs === undefined ? 'for good' : `until ${formatTime(listed.endsMs)}`;
   write(`${listed.id}: ${listed.kind} ${conditionsText(listed)}, ${until}\n`);
@@ -61,7 +62,23 @@ export async function listAddCommand(
   const address = listed.client?.split('/')[0] ?? '';
   if (kind === 'block' && (networks.has(address) || relays.has(address)))
     write('Note: `networks` and `relays` of the configuration are never refused, whatever is blocked.\n');
+  if (kind === 'block') for (const text of winners(where, listed)) write(`Note: ${text}.\n`);
   return 0;
+}
+
+const MAX_WINNERS = 5;
+
+function winners(where: Where, block: Conditions): string[] {
+  const wins = winningOver(block, LADDER);
+  const listed = (['allow', 'list-host'] as const).flatMap((kind) =>
+    withStore(where, 'read', (store) => store.listed.list({ kind, limit: MAX_LISTED })),
+  );
+  const found: string[] = [];
+  for (const entries of [listed, where.listEntries ?? []])
+    for (const entry of entries) {
+      if (found.length < MAX_WINNERS && wins(entry)) found.push(winnerText(entry));
+    }
+  return found;
 }
 
 export async function listRemoveCommand(where: Where, id: string, write = toStdout): Promise<number> {
@@ -73,7 +90,7 @@ export async function listRemoveCommand(where: Where, id: string, write = toStdo
 }
 
 /** What is typed wrongly is told before the store is opened. */
-function entryOf(kind: Listed['kind'], options: ListAddOptions): NewListed {
+function entryOf(kind: Listed['kind'], options: ListAddOptions, site: Where['site']): NewListed {
   const { client, host, sender, recipient, lifts, reason, decision } = options;
   const problem = reasonProblem(reason, '--reason');
   if (problem !== undefined) throw new CommandError(problem);
@@ -102,6 +119,8 @@ function entryOf(kind: Listed['kind'], options: ListAddOptions): NewListed {
   } catch (error) {
     throw new CommandError(error instanceof Error ? error.message : String(error));
   }
+  const sweeping = options.really === true ? undefined : sweepingProblem(kind, conditions, site);
+  if (sweeping !== undefined) throw new CommandError(`${sweeping}\nNothing is listed; with --really it is.`);
   return {
     kind,
     ...conditions,
@@ -113,11 +132,10 @@ function entryOf(kind: Listed['kind'], options: ListAddOptions): NewListed {
   };
 }
 
-const KINDS: readonly Listed['kind'][] = ['allow', 'block', 'list-host'];
-
 function kindOf(text: string): Listed['kind'] {
-  const kind = KINDS.find((known) => known === text);
-  if (kind === undefined) throw new CommandError(`there is no list "${text}"; there are ${KINDS.join(', ')}`);
+  const kind = LISTED_KINDS.find((known) => known === text);
+  if (kind === undefined)
+    throw new CommandError(`there is no list "${text}"; there are ${LISTED_KINDS.join(', ')}`);
   return kind;
 }
 
@@ -134,7 +152,7 @@ function whoAmI(): string {
 }
 
 /** `client 192.0.2.7, recipient ann@example.org`: all have to match. */
-export function conditionsText({ client, host, sender, recipient }: Conditions): string {
+function conditionsText({ client, host, sender, recipient }: Conditions): string {
   return Object.entries({ client, host, sender, recipient })
     .flatMap(([name, text]) => (text === undefined ? [] : [`${name} ${text}`]))
     .join(', ');

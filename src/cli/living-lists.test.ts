@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { onEnd, type Cleanup } from '../../test/program.ts';
@@ -29,7 +30,7 @@ async function gate(cleanup: Cleanup, lookEveryMs = 5) {
     lookEveryMs,
   );
   onEnd(cleanup, () => living.stop());
-  return { clock, listed, elsewhere, living, troubles };
+  return { file, clock, listed, elsewhere, living, troubles };
 }
 
 async function until(is: () => boolean): Promise<void> {
@@ -96,6 +97,29 @@ describe('living lists', () => {
     broken = true;
     await living.look();
     assert.equal(troubles.length, 2, 'it had worked in between');
+  });
+
+  it('leave out an entry that cannot be read, name it once, and follow the others', async (t) => {
+    const { file, listed, living, troubles } = await gate(t, 1e6);
+    const { id } = listed.add({ kind: 'allow', client: '198.51.100.7', lifts: ['dnsbl'], by: 'ann' });
+    const other = new DatabaseSync(file);
+    other.exec(`UPDATE listed SET lifts = '{' WHERE id = ${id}`);
+    other.close();
+    listed.add(ENTRY);
+    assert.deepEqual([living.size, living.find(QUESTION).length], [1, 1]);
+    listed.add({ ...ENTRY, client: '192.0.2.8' });
+    assert.deepEqual([living.size, troubles.length], [2, 1]);
+    assert.match(String(troubles[0]), new RegExp(`left out, .postern list remove. .*: entry ${id}: `));
+    const again: unknown[] = [];
+    const started = new LivingLists(
+      listed,
+      () => BEGIN_MS,
+      (error) => void again.push(error),
+    );
+    t.after(() => started.stop());
+    assert.deepEqual([started.size, again.length], [2, 1]);
+    listed.remove(id);
+    assert.deepEqual([started.size, again.length], [2, 1]);
   });
 
   it('begin empty where the store cannot be read', () => {

@@ -8,7 +8,8 @@ import { inSlices } from './in-slices.ts';
 
 /** What of the store it takes. */
 export interface ListedSource {
-  reading(): Slices<readonly ListEntry[]>;
+  /** `leftOut` is told of each that cannot be read, and the others are given. */
+  reading(leftOut?: (problem: string) => void): Slices<readonly ListEntry[]>;
   /** Grows with what people do. */
   changes(): number;
   /** Grows with the end of an entry as well. */
@@ -20,6 +21,8 @@ export interface ListedSource {
 const LOOK_EVERY_MS = 500;
 /** An entry that has ended does not hold from that moment on; so much later it leaves memory. */
 const TIDY_EVERY_MS = 60_000;
+/** Of the entries that cannot be read so many are named. */
+const NAMED = 5;
 
 export class LivingLists implements Lists {
   readonly #source: ListedSource;
@@ -32,6 +35,7 @@ export class LivingLists implements Lists {
   #tidiedMs = -Infinity;
   #reading = false;
   #told = false;
+  #leftOutTold = '';
   #stopped = false;
 
   /** Reads them at once. A store that cannot be read is told of, and holds up nobody: what was read last stays in force. */
@@ -46,7 +50,9 @@ export class LivingLists implements Lists {
     this.#onTrouble = onTrouble;
     this.#quietly(() => {
       const [changes, version] = [source.changes(), source.version()];
-      this.#put(atOnce(readLists(source)), changes, version);
+      const leftOut: string[] = [];
+      this.#put(atOnce(readLists(source, (problem) => void leftOut.push(problem))), changes, version);
+      this.#tell(leftOut);
     });
     source.onChange = () => void this.look();
     this.#timer = setInterval(() => void this.look(), lookEveryMs).unref();
@@ -74,13 +80,15 @@ export class LivingLists implements Lists {
       for (let times = 0; times < 2; times++) {
         const [changes, version] = [this.#source.changes(), this.#source.version()];
         if (!this.#isStale(changes, version)) break;
-        const reading = this.#source.reading();
+        const leftOut: string[] = [];
+        const reading = this.#source.reading((problem) => void leftOut.push(problem));
         const first = reading.next();
         const lists =
           first.done === true
             ? buildLists(first.value)
             : await inSlices(readLists({ reading: () => reading }));
         this.#put(lists, changes, version);
+        this.#tell(leftOut);
       }
       this.#told = false;
     } catch (error) {
@@ -109,6 +117,16 @@ export class LivingLists implements Lists {
     this.#tidiedMs = performance.now();
   }
 
+  /** Once, as long as they stay the same. */
+  #tell(leftOut: readonly string[]): void {
+    const named = leftOut.slice(0, NAMED).join('; ');
+    const text = leftOut.length > NAMED ? `${named}; and ${leftOut.length - NAMED} more` : named;
+    const isNew = text !== this.#leftOutTold;
+    this.#leftOutTold = text;
+    if (!isNew || text === '' || this.#stopped) return;
+    this.#onTrouble(new Error(`left out, \`postern list remove\` takes them off: ${text}`));
+  }
+
   #quietly(work: () => void): void {
     try {
       work();
@@ -125,10 +143,12 @@ export class LivingLists implements Lists {
 
 const NO_LISTS: Lists = { size: 0, namesHosts: false, find: () => [] };
 
-export const isInForce = ({ endsMs }: ListEntry, nowMs: number): boolean =>
-  endsMs === undefined || endsMs > nowMs;
+const isInForce = ({ endsMs }: ListEntry, nowMs: number): boolean => endsMs === undefined || endsMs > nowMs;
 
-export function* readLists(source: Pick<ListedSource, 'reading'>): Slices<Lists> {
-  const entries = yield* source.reading();
+export function* readLists(
+  source: Pick<ListedSource, 'reading'>,
+  leftOut?: (problem: string) => void,
+): Slices<Lists> {
+  const entries = yield* source.reading(leftOut);
   return yield* buildingLists(entries);
 }

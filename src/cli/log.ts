@@ -17,7 +17,8 @@ import { withJournal } from './journal.ts';
 import { withStore } from './store.ts';
 import { formatStory } from './story.ts';
 import { formatTable } from './table.ts';
-import { formatTime, readTime } from './times.ts';
+import { formatTime } from '../core/wall-clock.ts';
+import { readTime } from './times.ts';
 
 export interface LogOptions {
   readonly id?: string;
@@ -94,7 +95,7 @@ export function queryOf(options: LogOptions, nowMs: number): JournalQuery {
 }
 
 /** A line a decision, `width` wide at most: what does not fit stands in `--id` and `--json`. */
-export function formatDecisions(decisions: readonly Decision[], width: number): string {
+function formatDecisions(decisions: readonly Decision[], width: number): string {
   const rows = decisions.map((d) => {
     const more = d.recipients.length > 1 ? ` +${d.recipients.length - 1}` : '';
     return [

@@ -33,6 +33,7 @@ import { replayCommand, type ReplayOptions } from './replay.ts';
 import { runCommand } from './run.ts';
 import { statsCommand, type StatsOptions } from './stats.ts';
 import { tryCommand, type TryOptions } from './try.ts';
+import { VERSION } from './version.ts';
 
 const CONFIG = '/etc/postern/postern.toml';
 
@@ -40,7 +41,7 @@ const program = new Command('postern')
   .description(
     'The gate in front of a mail server: refuses or delivers while the SMTP dialogue is still open.',
   )
-  .version('0.1.0')
+  .version(VERSION)
   .showHelpAfterError('(--help says more)')
   .exitOverride()
   .addHelpText(
@@ -292,6 +293,7 @@ list
   .option('--lifts <check...>', 'of allow: only these checks; else all that can be lifted')
   .option('--for <time>', 'how long: 30m, 12h, 1d, 2w; else for good')
   .option('--decision <id>', 'the decision that it is made from')
+  .option('--really', 'also what would let in or shut out nearly everybody')
   .requiredOption('--reason <text>', 'why; of block: those who are refused read it')
   .action((kind: string, options: ListAddOptions & { config: string }) =>
     finish(withConfig(options.config, (c) => listAddCommand(c, kind, options))),

@@ -36,6 +36,12 @@ describe('what the system says', () => {
     assert.ok(typeof address === 'object' && address !== null);
     const said = inPlainWords(await listening('127.0.0.1', address.port));
     assert.ok(said.startsWith(`127.0.0.1:${address.port}: another program listens there; stop it`), said);
+    assert.match(said, /give \[\[listen\]\] another/);
+    const error = await listening('127.0.0.1', address.port);
+    assert.match(
+      inPlainWords(error, undefined, '[admin] listen'),
+      /, or give \[admin\] listen another address/,
+    );
   });
 
   it('of an address that this machine does not have', async () => {

@@ -1,7 +1,10 @@
 /** What the system says of a file or an address, in the operator's words and with what to do. */
 
-/** `named`: what it was about, where the error does not know. Other errors speak for themselves. */
-export function inPlainWords(error: unknown, named?: string): string {
+/**
+ * `named`: what it was about, where the error does not know. `setting`: that which says where to listen. Other errors speak for
+ * themselves.
+ */
+export function inPlainWords(error: unknown, named?: string, setting = '[[listen]]'): string {
   if (!(error instanceof Error)) return String(error);
   if (!('code' in error) || typeof error.code !== 'string') return error.message;
   const { syscall, path, address, port } = error as NodeJS.ErrnoException & {
@@ -12,7 +15,7 @@ export function inPlainWords(error: unknown, named?: string): string {
     const why = LISTENING[error.code];
     if (why === undefined || address === undefined) return error.message;
     const host = address.includes(':') ? `[${address}]` : address;
-    return `${host}${port === undefined ? '' : `:${port}`}: ${why}`;
+    return `${host}${port === undefined ? '' : `:${port}`}: ${why.replace('[[listen]]', setting)}`;
   }
   const why = FILES[error.code];
   const about = named ?? path;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
-import { decision } from '../../test/contracts/journal.ts';
+import { refusedByHelo } from '../../test/contracts/journal.ts';
 import { onEnd, type Cleanup } from '../../test/program.ts';
 import { tempDir } from '../../test/tempdir.ts';
 import { ZoneServer } from '../adapters/dns/zone-server.ts';
@@ -11,6 +11,7 @@ import { openJournal } from '../adapters/journal/sqlite.ts';
 import { LADDER } from '../checks/ladder.ts';
 import type { Decision } from '../core/decision.ts';
 import { reply } from '../mail/reply.ts';
+import { CommandError } from './exit.ts';
 import { replayCommand, type ReplayOptions } from './replay.ts';
 
 const configText = (dns: number, rest = '') =>
@@ -21,18 +22,8 @@ const allOffBut = (...left: readonly string[]) =>
     .join('');
 const ONLY_HELO = allOffBut('helo');
 
-/** Refused by `helo`, as long as nothing else is said; the evidence of what it says stands in its facts. */
-const refused = (id: string, over: Partial<Decision> = {}): Decision => {
-  const { recipients, session, ...rest } = decision({ id });
-  return {
-    ...rest,
-    session: { ...session, helo: { verb: 'EHLO', name: 'localhost' } },
-    recipients: recipients.map((r) => ({ ...r, check: 'helo', code: 'not-fqdn', violationsSeen: 0 })),
-    code: 'not-fqdn',
-    atMs: Date.now() - 60_000,
-    ...over,
-  };
-};
+const refused = (id: string, over: Partial<Decision> = {}): Decision =>
+  refusedByHelo(id, { atMs: Date.now() - 60_000, ...over });
 
 async function world(cleanup: Cleanup, decisions: readonly Decision[], dataDir = 'data') {
   const dir = await tempDir(cleanup);
@@ -156,5 +147,18 @@ describe('postern replay', () => {
     assert.equal(code, 78);
     assert.match(err, /new\.toml:\d+: checks\.nonsense: no such check/);
     await assert.rejects(run({ config, limit: '0' }), /--limit/);
+    const bad: [since: string | undefined, until: string | undefined, problem: RegExp][] = [
+      ['2999-01-01', undefined, /^--since "2999-01-01" is in the future; nothing lies between$/],
+      ['2d', '3d', /^--since "2d" is not before --until "3d"; nothing lies between$/],
+      [undefined, '8d', /^--since "7d" is not before --until "8d"/],
+    ];
+    for (const [since, until, problem] of bad) {
+      const span = { ...(since === undefined ? {} : { since }), ...(until === undefined ? {} : { until }) };
+      await assert.rejects(run({ config, ...span }), (error) => {
+        assert.ok(error instanceof CommandError && error.exitCode === 64);
+        assert.match(error.message, problem);
+        return true;
+      });
+    }
   });
 });

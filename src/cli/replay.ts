@@ -7,23 +7,33 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { harmless, jsonText } from '../adapters/harmless.ts';
-import { openDesk } from '../adapters/desk/sqlite.ts';
 import type { Config } from '../config/config.ts';
 import { load } from '../config/load.ts';
 import { formatProblem } from '../config/problems.ts';
 import type { AnyCheck } from '../core/check.ts';
 import type { Journal } from '../core/decision.ts';
 import type { Desk } from '../core/desk.ts';
-import { DIFFERENCE_KINDS, Differences, pagesOf, type Difference } from '../engine/differences.ts';
-import { whatIf, type Rules } from '../engine/what-if.ts';
+import { MAX_LISTED, type Listed } from '../core/listed.ts';
+import { buildLists } from '../core/lists.ts';
+import {
+  DIFFERENCE_KINDS,
+  differenceOf,
+  Differences,
+  pagesOf,
+  type Difference,
+} from '../engine/differences.ts';
+import { rulesOf, type Rules } from '../engine/what-if.ts';
 import { formatMailbox } from '../mail/mailbox.ts';
-import { CommandError, EX_CONFIG } from './exit.ts';
+import { existingDesk } from './existing-desk.ts';
+import { CommandError, EX_CONFIG, STOPPED } from './exit.ts';
+import { policyOf } from './in-force.ts';
 import { withJournal } from './journal.ts';
 import { Progress, type ProgressOutput } from './progress.ts';
-import { listedIn, rulesOf } from './rules.ts';
+import { withStore } from './store.ts';
 import { senderOf } from '../core/told.ts';
 import { formatTable } from './table.ts';
-import { formatTime, readTime } from './times.ts';
+import { formatTime } from '../core/wall-clock.ts';
+import { readTime } from './times.ts';
 
 export interface ReplayOptions {
   /** The file with the configuration as it would be. */
@@ -51,7 +61,6 @@ const STANDARD: ReplayStreams = {
   ...(process.stdout.isTTY ? { width: process.stdout.columns } : {}),
 };
 
-const STOPPED = 130;
 const MAX_SHOWN = 10_000;
 // Where it is no terminal.
 const WIDTH = 100;
@@ -65,6 +74,10 @@ export async function replayCommand(options: ReplayOptions, streams = STANDARD):
     sinceMs: readTime('since', options.since ?? '7d', nowMs),
     untilMs: options.until === undefined ? nowMs : readTime('until', options.until, nowMs),
   };
+  if (span.sinceMs > nowMs || span.sinceMs >= span.untilMs)
+    throw new CommandError(
+      `--since "${options.since ?? '7d'}" is ${span.sinceMs > nowMs ? 'in the future' : `not before --until "${options.until ?? ''}"`}; nothing lies between`,
+    );
   const files = [options.config, ...(options.current === undefined ? [] : [options.current])];
   const configs: Config[] = [];
   for (const file of files) {
@@ -75,7 +88,7 @@ export async function replayCommand(options: ReplayOptions, streams = STANDARD):
   const [next, current = next] = configs;
   if (next === undefined || current === undefined || configs.length < files.length) return EX_CONFIG;
 
-  const rules = rulesOf(next, listedIn(current));
+  const rules = rulesOf((door) => policyOf(next, door), buildLists(next.listEntries), listedBeside(current));
   const stopping = new AbortController();
   const stop = () => stopping.abort();
   process.once('SIGINT', stop);
@@ -122,17 +135,11 @@ async function compareAll(
   for await (const decisions of pagesOf(journal, span)) {
     for (const decision of decisions) {
       if (signal.aborted) break;
-      const compared = await whatIf(decision, rules);
-      if (compared === undefined) leftOut++;
+      const difference = await differenceOf(decision, rules, desk);
+      if (difference === undefined) leftOut++;
       else {
         looked++;
-        const isSame = compared.kind === 'same';
-        differences.add({
-          ...compared,
-          decision,
-          mark: isSame ? undefined : desk?.marks.of([decision.id]).get(decision.id),
-          reported: !isSame && desk?.reports.of(decision.id) !== undefined,
-        });
+        differences.add(difference);
       }
       progress.add(1, () => `${looked + leftOut} looked at, ${looked - differences.counts.same} differ`);
     }
@@ -144,10 +151,10 @@ async function compareAll(
   return { looked, leftOut, stopped: signal.aborted, differences };
 }
 
-/** A command does not make it: it would belong to whoever ran the command. */
-export function existingDesk({ dataDir }: Pick<Config, 'dataDir'>): Desk | undefined {
-  const file = join(dataDir, 'desk.sqlite');
-  return existsSync(file) ? openDesk(file) : undefined;
+// Nothing where the gate has not run yet.
+function listedBeside(config: Config): readonly Listed[] {
+  if (!existsSync(join(config.dataDir, 'store.sqlite'))) return [];
+  return withStore(config, 'read', ({ listed }) => listed.list({ limit: MAX_LISTED }));
 }
 
 type Result = Found & { readonly policy: string; readonly sinceMs: number; readonly untilMs: number };

@@ -104,6 +104,7 @@ export async function start(config: Config, log: Log, nowMs: () => number = Date
       remember: (id: string, seen: Iterable<string>) => tokens.remember(id, classifier.keysOf(seen)),
     },
     listed,
+    isReportPageUp: () => admin.isReportPageUp,
     nowMs,
     onZone: (event: Parameters<Log['zone']>[0]) => log.zone(event),
     onTrouble: trouble,

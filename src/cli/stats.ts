@@ -1,13 +1,14 @@
 /**
  * `postern stats`: the summary that mail administrators know (O2). What is said of each check goes by the minute: it
- * takes in the whole of the minutes in which the span begins and ends.
+ * takes in the whole of the minutes in which the span begins and ends (of days long past, the whole of the hours).
  */
 import type { Config } from '../config/config.ts';
 import type { Summary } from '../core/decision.ts';
 import { withJournal } from './journal.ts';
 import { REASONS } from '../adapters/log.ts';
 import { formatTable } from './table.ts';
-import { formatTime, readTime } from './times.ts';
+import { formatTime } from '../core/wall-clock.ts';
+import { readTime } from './times.ts';
 
 export interface StatsOptions {
   readonly since?: string;
@@ -59,7 +60,11 @@ export function formatSummary(s: Summary): string {
       ]),
     ],
   );
-  if (s.byCheck.length === 0) return totals;
+  const hours =
+    s.byWholeHours === true
+      ? '\nChecks by whole hours, and so what was turned away: of days long past no minutes are kept.\n'
+      : '';
+  if (s.byCheck.length === 0) return `${totals}${hours}`;
   const titles = ['asked', 'failed', 'no answer', 'rejected', 'deferred', 'ms each', 's in all'];
   const checks = formatTable(
     [{ title: 'decisions by check' }, ...titles.map((title) => ({ title, align: 'right' as const }))],
@@ -72,7 +77,7 @@ export function formatSummary(s: Summary): string {
         (c.tookMs / 1000).toFixed(2),
       ]),
   );
-  return `${totals}\n${checks}`;
+  return `${totals}\n${checks}${hours}`;
 }
 
 export function formatOctets(octets: number): string {

@@ -21,7 +21,7 @@ export function withStore<T>(
     );
   let store: State;
   try {
-    store = openStore(file, { waitMs: WAIT_MS, readOnly: to === 'read' });
+    store = openStore(file, { waitMs: WAIT_MS, readOnly: to === 'read', guest: true });
   } catch (error) {
     throw new CommandError(error instanceof Error ? error.message : String(error), EX_NOINPUT);
   }

@@ -8,7 +8,7 @@ import type { Block } from '../core/ports.ts';
 import { chargeText, recipientText, senderOf, wouldText } from '../core/told.ts';
 import { formatMailbox } from '../mail/mailbox.ts';
 import { formatReply } from '../mail/reply.ts';
-import { formatTime } from './times.ts';
+import { formatTime } from '../core/wall-clock.ts';
 
 /** A decision that was only tried: what is known beyond it. */
 export interface Trial {

@@ -1,9 +1,8 @@
 /** `postern admin summary`: the daily summary as it would be now, and by mail to try the way it goes. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { openDesk } from '../adapters/desk/sqlite.ts';
 import { dailySummary } from '../admin/watch/summary.ts';
 import type { Config } from '../config/config.ts';
+import { existingDesk } from './existing-desk.ts';
 import { CommandError, EX_CONFIG } from './exit.ts';
 import { withJournal } from './journal.ts';
 import { openTeller } from './watching.ts';
@@ -21,9 +20,7 @@ export async function summaryCommand(
   if (options.send === true && mailTo.length === 0)
     throw new CommandError(`${config.file}: [notify] has no mail_to: nobody to send it to`, EX_CONFIG);
   return withJournal(config, async (journal) => {
-    // Who only reads does not make the file: it would belong to whoever ran the command.
-    const file = join(config.dataDir, 'desk.sqlite');
-    const desk = openDesk(existsSync(file) ? file : ':memory:');
+    const desk = existingDesk(config) ?? openDesk(':memory:');
     let failed = 0;
     const world = {
       config: () => config,

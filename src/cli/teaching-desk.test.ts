@@ -125,18 +125,24 @@ describe('teaching from a decision', () => {
     await known(pills.id);
     assert.equal(teaching.teach(lunch.id, 'ham'), 'taught');
     const again = () => send('Pills', 'buy cheap pills now, best price for cheap watches and more loans');
+    // The gate hears within a second or so of what was taught.
+    const scoreOnce = async (isSo: (score: number) => boolean): Promise<number> => {
+      for (let tries = 0; ; tries++) {
+        const score = (await again()).scored?.score ?? NaN;
+        if (isSo(score) || tries === 40) return score;
+        await sleep(250);
+      }
+    };
     const text = await again();
     await known(text.id);
     assert.equal(teaching.teach(pills.id, 'spam'), 'taught');
-    await sleep(1100); // the gate hears of it within a second
-    const taught = (await again()).scored?.score ?? NaN;
+    const taught = await scoreOnce((score) => score > 0.9);
     assert.ok(taught > 0.9, `spam was taught, and the score is ${taught}`);
     assert.equal(teaching.teach(pills.id, 'ham'), 'taught');
     assert.equal(teaching.teach(text.id, 'spam'), 'taught');
     assert.equal(teaching.teach(text.id, 'ham'), 'taught');
     assert.equal(teaching.teach(lunch.id, 'spam'), 'taught');
-    await sleep(1100);
-    const turned = (await again()).scored?.score ?? NaN;
+    const turned = await scoreOnce((score) => score < 0.1);
     assert.ok(turned < 0.1, `it was ham after all, and the score is ${turned}`);
 
     await writeFile(

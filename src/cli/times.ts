@@ -24,10 +24,3 @@ export function readTime(option: string, text: string, nowMs: number): number {
     );
   return ms;
 }
-
-/** `2026-11-21 08:00:05` in local time. */
-export function formatTime(ms: number): string {
-  const d = new Date(ms);
-  const two = (n: number) => String(n).padStart(2, '0');
-  return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
-}

@@ -1,9 +1,6 @@
 /** `postern try`: what would happen to a client, and why (O9). Asks real DNS and the real backend, delivers nothing, keeps nothing. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { openClassifier } from '../adapters/classifier/sqlite.ts';
-import { openStore } from '../adapters/store/sqlite.ts';
 import type { Config } from '../config/config.ts';
 import type { Decision } from '../core/decision.ts';
 import type { Policy } from '../core/policy.ts';
@@ -11,7 +8,6 @@ import type { SessionFacts } from '../core/facts.ts';
 import type { MessagePort, Ports, RecipientsPort } from '../core/ports.ts';
 import { recipientOf } from '../core/recipient.ts';
 import { replies } from '../core/replies.ts';
-import { atOnce } from '../core/slices.ts';
 import { BackendTransaction } from '../doors/gateway/transaction.ts';
 import { newId } from '../engine/id.ts';
 import { Session } from '../engine/session.ts';
@@ -24,10 +20,10 @@ import { jsonText } from '../adapters/harmless.ts';
 import { painter } from '../adapters/paint.ts';
 import { atTheDoor } from './at-the-door.ts';
 import { CommandError, EX_NOINPUT } from './exit.ts';
-import { putInForce, type InForce } from './in-force.ts';
-import { readLists } from './living-lists.ts';
+import type { InForce } from './in-force.ts';
 import { inPlainWords } from './plain-words.ts';
 import { formatStory } from './story.ts';
+import { openTrial } from './trial.ts';
 
 export interface TryOptions {
   readonly client: string;
@@ -64,20 +60,9 @@ export async function tryCommand(
       : await (file === '-' ? buffer(process.stdin) : readFile(file)).catch((error: unknown) => {
           throw new CommandError(`--message: ${inPlainWords(error, file)}`, EX_NOINPUT);
         });
-  // What is remembered counts, and a trial changes nothing of it.
-  const state = openStore(join(config.dataDir, 'store.sqlite'), { readOnly: true });
-  const classifier = openClassifier(join(config.dataDir, 'classifier.sqlite'), { trial: true, cache: false });
-  const inForce = putInForce(config, {
-    state,
-    classifier,
-    listed: atOnce(readLists(state.listed)),
-    isTrial: true,
-    nowMs: Date.now,
-    onZone: (event) => {
-      if (event.kind === 'suspended' && options.json !== true)
-        write(`${event.zone} is not believed: ${event.reason}\n`);
-    },
-    onTrouble: () => undefined,
+  const { inForce, close } = openTrial(config, (event) => {
+    if (event.kind === 'suspended' && options.json !== true)
+      write(`${event.zone} is not believed: ${event.reason}\n`);
   });
   const { ports, backendFor } = inForce.settings;
   const door = doorOf(config);
@@ -118,12 +103,7 @@ export async function tryCommand(
     write(options.json === true ? `${jsonText(decision, 2)}\n` : formatStory(decision, paint, trial));
     return decision.outcome === 'refused' ? 1 : decision.outcome === 'deferred' ? 75 : 0;
   } finally {
-    inForce.zones.stop();
-    await Promise.all(inForce.router.backends.map((backend) => backend.close()));
-    inForce.scanners.close();
-    inForce.archives?.close();
-    classifier.close();
-    state.close();
+    await close();
   }
 }
 

@@ -10,6 +10,7 @@ import { formatKey } from '../config/problems.ts';
 import type { ScannerAddress } from '../core/scanners.ts';
 import { isOurDomain } from '../core/site.ts';
 import { atOnce, type Slices } from '../core/slices.ts';
+import { addressScope, parseIp } from '../mail/ip.ts';
 import { doubtsOf } from './doubtful.ts';
 
 export function warningsOf(config: Config): string[] {
@@ -64,8 +65,45 @@ export function* findingWarnings(config: Config, asksDisk = true): Slices<string
     warnings.push('there is no certificate, so TLS is not offered');
   if (config.auth !== undefined && config.tls === undefined)
     warn(['auth'], '[auth] is set, but AUTH is offered over TLS only');
+  adminWarnings(config, warn);
   if (profile === 'watch') warn(['profile'], 'the profile "watch" is on: no check refuses anything');
   return warnings;
+}
+
+/** What makes no sense of the dashboard and what goes with it, though each value is good. */
+function adminWarnings(
+  { admin: { dashboard, reportPage, queueWatch, notify } }: Config,
+  warn: (path: KeyPath, text: string) => void,
+): void {
+  if (dashboard !== undefined) {
+    const { listen, url } = dashboard;
+    if (url === undefined && !isLoopback(listen.address))
+      warn(
+        ['admin', 'listen'],
+        `admin.listen: passwords would go to ${listen.address} without TLS; put a web server with TLS before it, and name that with url`,
+      );
+    const path = url === undefined ? '/' : new URL(url).pathname;
+    if (path !== '/')
+      warn(
+        ['admin', 'url'],
+        `admin.url: the dashboard cannot be below ${path}; give it a name of its own, such as https://gate.example.org`,
+      );
+  }
+  if (reportPage !== undefined && dashboard === undefined)
+    warn(
+      ['report_page'],
+      'report_page: nobody can answer reports without the dashboard; add a table [admin]',
+    );
+  if ((queueWatch?.alerts.length ?? 0) > 0 && notify.mailTo.length === 0 && notify.webhook === undefined)
+    warn(
+      ['queue_watch', 'alert', 0],
+      'queue_watch.alert: rings for nobody; name somebody with mail_to or webhook in [notify]',
+    );
+}
+
+function isLoopback(address: string): boolean {
+  const ip = parseIp(address);
+  return ip !== undefined && addressScope(ip) === 'loopback';
 }
 
 const SCANNERS: ReadonlySet<string> = new Set(['clamav', 'spamassassin', 'rspamd']);

@@ -5,6 +5,7 @@ import { count, duration } from '../core/settings.ts';
 import { networkSet, type NetworkSet } from '../mail/networks.ts';
 import type { FileSettings } from './schema.ts';
 import {
+  headerName,
   mailAddress,
   network,
   path,
@@ -28,14 +29,10 @@ const admin = z.strictObject({
       'Lines of `user:$scrypt$…`, as `postern admin set-password` writes them. By default `admin-users` in `data_dir`.',
   }),
   session_time: duration('12h', '5m', '30d', 'A login lasts this long.'),
-  user_header: z
-    .string()
-    .regex(/^[A-Za-z][A-Za-z0-9-]{0,60}$/, 'wants the name of a header field, such as "X-Remote-User"')
-    .optional()
-    .meta({
-      description: 'A header in which a web server before it says who has logged in there.',
-      example: 'X-Remote-User',
-    }),
+  user_header: headerName.optional().meta({
+    description: 'A header in which a web server before it says who has logged in there.',
+    example: 'X-Remote-User',
+  }),
   user_header_from: z.array(network).default([]).meta({
     description: 'Web servers that are believed `user_header`, and whose X-Forwarded-For is.',
     example: '["127.0.0.1"]',
@@ -63,7 +60,7 @@ const reportPage = z.strictObject({
     description: 'Web servers before it, whose X-Forwarded-For is believed.',
     example: '["127.0.0.1"]',
   }),
-  reports_per_hour: count(5, 1, 1000, 'Reports taken from one client network.'),
+  reports_per_hour: count(5, 1, 1000, 'Reports taken from one client network, and of refusals of one.'),
   reports_per_hour_in_all: count(200, 1, 100_000, 'Reports taken from all together.'),
 });
 

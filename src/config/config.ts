@@ -11,6 +11,8 @@ import type { BackendUrl, SocketAddress } from './values.ts';
 /** The file, read and settled. Units end the names; nothing in it changes until the next reload makes another one. */
 export interface Config {
   readonly file: string;
+  /** What stood in it when it was read, with its secrets: it may say something else by now. */
+  readonly text: string;
   /** Hash of the file and the list files: the same policy has the same hash. */
   readonly policy: string;
   readonly site: Site;

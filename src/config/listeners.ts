@@ -24,7 +24,7 @@ export function checkListeners(
   said: FileSettings,
   complain: (path: KeyPath, message: string) => void,
 ): ReadonlyMap<string, number> {
-  const seen = new Map<string, number>();
+  const seen = new Map<string, string>();
   const groups = new Map<string, number>();
   for (const [i, listener] of said.listen.entries()) {
     const { door, address, mode, group, role, tls, proxy_protocol_from } = listener;
@@ -33,8 +33,8 @@ export function checkListeners(
     const place = isPath ? address.path : `${address.address} ${address.port}`;
     const first = seen.get(place);
     if ((isPath || address.port !== 0) && first !== undefined)
-      wrong('address', `the same address as listen[${first + 1}]; take one of them out`);
-    seen.set(place, first ?? i);
+      wrong('address', `the same address as ${first}; take one of them out`);
+    seen.set(place, first ?? `listen[${i + 1}]`);
     if (door === 'gateway') {
       if (isPath)
         wrong(
@@ -59,6 +59,15 @@ export function checkListeners(
       if (typeof id === 'number') groups.set(group, id);
       else wrong('group', id);
     }
+  }
+  for (const table of ['admin', 'report_page'] as const) {
+    const at = said[table]?.listen;
+    if (at === undefined || at.port === 0) continue;
+    const place = `${at.address} ${at.port}`;
+    const first = seen.get(place);
+    if (first !== undefined)
+      complain([table, 'listen'], `the same address as ${first}; give one of them another port`);
+    else seen.set(place, `${table}.listen`);
   }
   if (lacksBackend(said)) complain(['backend'], LACKS_BACKEND);
   return groups;

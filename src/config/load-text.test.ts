@@ -4,10 +4,13 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { tempDir } from '../../test/tempdir.ts';
 import { LADDER } from '../checks/ladder.ts';
-import { filesNamedIn, load, loadText, type Loaded } from './load.ts';
+import { atOnce } from '../core/slices.ts';
+import { filesNamedIn, load, loadingText, type Loaded } from './load.ts';
 
 const TOP = 'host_name = "mx.example.org"\ndomains = ["example.org"]\ndata_dir = "data"\n';
 const REST = '[[listen]]\naddress = "127.0.0.1:0"\n[backend]\nurl = "smtp://127.0.0.1:2526"\n';
+
+const loadText = (...args: Parameters<typeof loadingText>): Loaded => atOnce(loadingText(...args));
 
 const problems = (loaded: Loaded): readonly string[] =>
   'problems' in loaded ? loaded.problems.map(({ key, message }) => `${key}: ${message}`) : [];

@@ -55,17 +55,9 @@ export type MayRead = (key: string, file: string) => boolean;
  * As if the text stood in the file, which is not read: names in it are relative to the file's folder. `mayRead` guards the files that it
  * names where the text is not the operator's own, for a problem quotes what it does not understand.
  */
-export function loadText(
-  text: string,
-  asFile: string,
-  checks: readonly AnyCheck[],
-  mayRead?: MayRead,
-): Loaded {
-  return atOnce(loadingText(text, asFile, checks, mayRead));
-}
-
 export function* loadingText(
   text: string,
+  /** As which it is read. */
   file: string,
   checks: readonly AnyCheck[],
   mayRead: MayRead = () => true,
@@ -85,9 +77,12 @@ export function* loadingText(
     return problem(message, error.line, error.column);
   }
 
+  yield;
   const locator = locate(text);
+  yield;
   const schema = z.strictObject({ ...FILE_SHAPE, checks: checksSchema(checks, stanceOf(data)) });
   const parsed = schema.safeParse(data);
+  yield;
   if (!parsed.success) {
     const found = problemsOf(parsed.error, { file, data, schema, locator });
     const lacking = lacksBackend(data) ? [{ file, line: 1, key: 'backend', message: LACKS_BACKEND }] : [];
@@ -114,6 +109,7 @@ export function* loadingText(
   return {
     config: settle(said, {
       file,
+      text,
       folder: names.folder,
       policy: policy.digest('hex').slice(0, 12),
       listEntries: new JoinedEntries([
@@ -221,7 +217,13 @@ function checkSense(said: FileSettings, checks: readonly AnyCheck[], complain: C
 }
 
 function checkWatching(said: FileSettings, complain: Complain): void {
-  const { queue_watch: queue, daily_summary: daily, notify } = said;
+  const { admin, queue_watch: queue, daily_summary: daily, notify } = said;
+  if (admin?.user_header !== undefined && admin.user_header_from.length === 0) {
+    complain(
+      ['admin', 'user_header'],
+      'is believed nobody; name the web server with `user_header_from`, such as ["127.0.0.1"]',
+    );
+  }
   if (queue?.from === 'command' && queue.command === undefined) {
     complain(
       ['queue_watch', 'from'],
@@ -233,7 +235,9 @@ function checkWatching(said: FileSettings, complain: Complain): void {
       complain(['queue_watch', 'alert', i, 'clear_below'], `wants no more than \`above\`, ${above}`);
   }
   if (daily !== undefined && notify.mail_to.length === 0) {
-    complain(['daily_summary'], 'goes to nobody; name somebody with `mail_to` in [notify]');
+    const so =
+      notify.webhook === undefined ? 'goes to nobody' : 'goes to nobody: a webhook gets alerts alone';
+    complain(['daily_summary'], `${so}; name somebody with \`mail_to\` in [notify]`);
   }
 }
 

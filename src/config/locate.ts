@@ -3,6 +3,8 @@
  * line is a search. The text has been through the parser before: what comes here is well-formed TOML, so this reads
  * forward only and trusts brackets and quotes to close (it still ends with the text whatever that holds).
  */
+import { endOfString, unquoted } from './toml-string.ts';
+
 export type KeyPath = readonly (string | number)[];
 
 export interface Locator {
@@ -12,13 +14,19 @@ export interface Locator {
   exactly(path: KeyPath): number | undefined;
 }
 
+/** A place of the document: a tree of them, so that a key of ten thousand parts costs no more than ten thousand keys. */
+interface Place {
+  readonly line: number;
+  /** The tables of `[[name]]` seen so far. */
+  length: number;
+  parts: Map<string | number, Place> | undefined;
+}
+
 export function locate(text: string): Locator {
-  const lines = new Map<string, number>();
-  /** The tables of `[[name]]` seen so far, by the path of the array. */
-  const lengths = new Map<string, number>();
+  const root: Place = { line: 1, length: 0, parts: undefined };
   let at = 0;
   let line = 1;
-  let table: KeyPath = [];
+  let table = root;
 
   skipBlank();
   while (at < text.length) {
@@ -29,13 +37,19 @@ export function locate(text: string): Locator {
 
   return {
     line(path) {
-      for (let depth = path.length; depth > 0; depth--) {
-        const found = lines.get(keyOf(path.slice(0, depth)));
-        if (found !== undefined) return found;
+      let place = root;
+      for (const step of path) {
+        const next = place.parts?.get(step);
+        if (next === undefined) break;
+        place = next;
       }
-      return 1;
+      return place.line;
     },
-    exactly: (path) => lines.get(keyOf(path)),
+    exactly(path) {
+      let place: Place | undefined = root;
+      for (const step of path) place = place?.parts?.get(step);
+      return place === root ? undefined : place?.line;
+    },
   };
 
   function readHeader(): void {
@@ -44,32 +58,24 @@ export function locate(text: string): Locator {
     const headerLine = line;
     const names = readDotted();
     at += isArray ? 2 : 1;
-    let path: KeyPath = [];
+    let place = root;
     for (const [i, name] of names.entries()) {
-      path = [...path, name];
-      note(path, headerLine);
-      const length = lengths.get(keyOf(path)) ?? 0;
-      if (isArray && i === names.length - 1) {
-        lengths.set(keyOf(path), length + 1);
-        path = [...path, length];
-        note(path, headerLine);
-      } else if (length > 0) path = [...path, length - 1]; // `[a.b]` below `[[a]]` speaks of the last `a`
+      place = note(place, name, headerLine);
+      if (isArray && i === names.length - 1) place = note(place, place.length++, headerLine);
+      else if (place.length > 0) place = note(place, place.length - 1, headerLine); // `[a.b]` below `[[a]]` speaks of the last `a`
     }
-    table = path;
+    table = place;
   }
 
-  function readPair(parent: KeyPath): void {
+  function readPair(parent: Place): void {
     const start = at;
     const keyLine = line;
-    let path = parent;
-    for (const name of readDotted()) {
-      path = [...path, name];
-      note(path, keyLine);
-    }
+    let place = parent;
+    for (const name of readDotted()) place = note(place, name, keyLine);
     skipSpace();
     if (text[at] === '=') at++;
     skipSpace();
-    readValue(path);
+    readValue(place);
     if (at === start) at++; // never stand still
   }
 
@@ -93,16 +99,10 @@ export function locate(text: string): Locator {
   function readQuotedKey(): string {
     const start = at;
     skipString();
-    const raw = text.slice(start, at);
-    if (raw.startsWith("'")) return raw.slice(1, -1);
-    try {
-      return String(JSON.parse(raw)); // a basic string of one line: TOML's escapes are JSON's, and \U, \e, \x besides
-    } catch {
-      return raw.slice(1, -1);
-    }
+    return unquoted(text.slice(start, at));
   }
 
-  function readValue(path: KeyPath): void {
+  function readValue(place: Place): void {
     const open = text[at];
     if (open === '"' || open === "'") skipString();
     else if (open === '[') {
@@ -110,9 +110,8 @@ export function locate(text: string): Locator {
       for (let i = 0; ; i++) {
         skipBlank();
         if (at >= text.length || text[at] === ']') break;
-        note([...path, i], line);
         const start = at;
-        readValue([...path, i]);
+        readValue(note(place, i, line));
         skipBlank();
         if (text[at] === ',') at++;
         if (at === start) at++;
@@ -123,7 +122,7 @@ export function locate(text: string): Locator {
       for (;;) {
         skipBlank();
         if (at >= text.length || text[at] === '}') break;
-        readPair(path);
+        readPair(place);
         skipBlank();
         if (text[at] === ',') at++;
       }
@@ -132,17 +131,8 @@ export function locate(text: string): Locator {
   }
 
   function skipString(): void {
-    const quote = text[at] ?? '';
-    const long = quote.repeat(3);
-    const end = text.startsWith(long, at) ? long : quote;
-    at += end.length;
-    while (at < text.length && !text.startsWith(end, at)) {
-      if (text[at] === '\n') line++;
-      at += quote === '"' && text[at] === '\\' && text[at + 1] !== '\n' ? 2 : 1;
-    }
-    at += end.length;
-    // A long string may end in one or two quotes of its own: `""""`.
-    if (end.length === 3) while (text[at] === quote) at++;
+    const end = endOfString(text, at);
+    for (; at < end; at++) if (text[at] === '\n') line++;
   }
 
   function skipSpace(): void {
@@ -160,10 +150,10 @@ export function locate(text: string): Locator {
     }
   }
 
-  function note(path: KeyPath, where: number): void {
-    const key = keyOf(path);
-    if (!lines.has(key)) lines.set(key, where);
+  function note(place: Place, step: string | number, where: number): Place {
+    place.parts ??= new Map();
+    let part = place.parts.get(step);
+    if (part === undefined) place.parts.set(step, (part = { line: where, length: 0, parts: undefined }));
+    return part;
   }
 }
-
-const keyOf = (path: KeyPath): string => JSON.stringify(path);

@@ -28,7 +28,10 @@ export function formatKey(path: KeyPath): string {
   return out;
 }
 
-/** Everything the schema holds against the document, by line. */
+/** Nobody reads more, and what to write instead takes its time to find. */
+const MAX_PROBLEMS = 1000;
+
+/** What the schema holds against the document, by line: everything, or as much as anybody reads. */
 export function problemsOf(
   error: z.core.$ZodError,
   document: {
@@ -44,9 +47,11 @@ export function problemsOf(
     problems.push({ file, line: locator.line(path), key: formatKey(path), message });
 
   for (const issue of error.issues) {
+    if (problems.length >= MAX_PROBLEMS) break;
     const path = issue.path.filter((step) => typeof step !== 'symbol');
     if (issue.code === 'unrecognized_keys') {
-      for (const key of issue.keys) add([...path, key], unknownKey(schema, path, key));
+      for (const key of issue.keys.slice(0, MAX_PROBLEMS - problems.length))
+        add([...path, key], unknownKey(schema, path, key));
       continue;
     }
     const at = schemaAt(schema, path);

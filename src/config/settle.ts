@@ -23,6 +23,7 @@ import type { BackendSettings, FileSettings } from './schema.ts';
 /** What stands around the file itself. */
 interface Surroundings {
   readonly file: string;
+  readonly text: string;
   readonly folder: string;
   readonly policy: string;
   readonly listEntries: ListEntries;
@@ -60,6 +61,7 @@ export function settle(said: FileSettings, around: Surroundings): Config {
   };
   return {
     file,
+    text: around.text,
     policy,
     site,
     dataDir: path(said.data_dir),

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { z } from 'zod';
 import { parseNetwork } from '../mail/ip.ts';
+import { isLocalPart } from '../mail/mailbox.ts';
 
 /**
  * Values of the configuration file that are more than a string. Each says what it wants in words that end a sentence
@@ -88,6 +89,10 @@ export const webAddress = value(
   },
 );
 
+export const headerName = value('a header name without spaces', 'X-Remote-User', (text) =>
+  /^[A-Za-z][A-Za-z0-9-]{0,60}$/.test(text) ? text : undefined,
+);
+
 /** Minutes since midnight. */
 export const timeOfDay = value('a time of day', '07:00', (text) => {
   const m = /^([01]\d|2[0-3]):([0-5]\d)$/.exec(text);
@@ -140,9 +145,9 @@ export const mailPattern = value(
     if (text === '<>') return text;
     const at = text.lastIndexOf('@');
     const name = text.slice(at + 1).toLowerCase();
-    if (at === 0 || /[\0-\x20<>]/.test(text)) return undefined;
+    if (/[\0-\x20<>]/.test(text)) return undefined;
     if (at === -1) return isHostName(name.startsWith('.') ? name.slice(1) : name) ? name : undefined;
-    return isHostName(name) ? `${text.slice(0, at)}@${name}` : undefined;
+    return isHostName(name) && isLocalPart(text.slice(0, at)) ? `${text.slice(0, at)}@${name}` : undefined;
   },
 );
 

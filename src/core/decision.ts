@@ -182,10 +182,12 @@ export interface Summary {
   readonly clients: number;
   /** Of more than some ten thousand decisions they are estimated, and off by two per cent as a rule. */
   readonly clientsEstimated?: true;
-  /** Kept by the minute: of the whole of each minute that the span touches. */
+  /** Kept by the minute: of the whole of each minute that the span touches. Of days long past by the hour. */
   readonly byCheck: readonly CheckSummary[];
-  /** At the door, by the reason; of whole minutes too. */
+  /** At the door, by the reason; of whole minutes (hours) too. */
   readonly turnedAway: Readonly<Record<string, number>>;
+  /** The span cuts an hour of which there are no minutes any more: `byCheck` and `turnedAway` have all of that hour, and nothing else has. */
+  readonly byWholeHours?: true;
 }
 
 export interface CheckSummary {

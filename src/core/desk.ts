@@ -22,12 +22,14 @@ export interface NewReport {
   /** The check that had decided, where one did. */
   readonly check?: string | undefined;
   readonly network: string;
+  /** The network of the client that was refused: whoever wants to report all its refusals has many networks to do so from. */
+  readonly refused: string;
   readonly contact: string;
   readonly text: string;
 }
 
 export interface ReportsPort {
-  /** `already`: an open one for the decision. `too-many`: of that network, or of all together. */
+  /** `already`: an open one for the decision. `too-many`: of that network, of refusals of that client's, or of all together. */
   file(report: NewReport): Report | 'already' | 'too-many';
   /** Newest first. */
   list(query: {
@@ -80,6 +82,8 @@ export interface Login {
   readonly user: string;
   readonly endsMs: number;
   readonly csrf: string;
+  /** Of the password it began with: with another one the session is over. */
+  readonly fingerprint: string;
 }
 
 export interface LoginsPort {

@@ -1,9 +1,17 @@
 import type { ListEntry } from './lists.ts';
 import type { Soon } from './ports.ts';
 
+export const LISTED_KINDS = ['allow', 'block', 'list-host'] as const;
+
+/** So begins the source of every entry that people list while the gate runs: nothing of the configuration does. */
+export const LISTED_BY = 'listed by ';
+
+/** Entries in all: long lists belong into files. */
+export const MAX_LISTED = 100_000;
+
 /** An entry of the lists that people keep while the gate runs: let in or blocked with a click, with or without an end. */
 export interface Listed extends ListEntry {
-  readonly kind: 'allow' | 'block' | 'list-host';
+  readonly kind: (typeof LISTED_KINDS)[number];
   readonly id: number;
   /** Who put it there: a user of the dashboard, or of the command line. */
   readonly by: string;

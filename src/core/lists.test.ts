@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { buildLists, conditionKey, joinedLists, type ListEntry, type ListQuestion } from './lists.ts';
+import {
+  buildLists,
+  conditionKey,
+  covering,
+  joinedLists,
+  type ListEntry,
+  type ListQuestion,
+} from './lists.ts';
 
 const entry = (fields: Partial<ListEntry>): ListEntry => ({
   kind: 'block',
@@ -69,6 +76,28 @@ describe('conditionKey', () => {
   });
 });
 
+describe('covering', () => {
+  const cases: [wide: Partial<ListEntry>, narrow: Partial<ListEntry>, isSo: boolean][] = [
+    [{ client: '192.0.2.7' }, { client: '192.0.2.7' }, true],
+    [{ client: '192.0.2.0/24' }, { client: '192.0.2.7' }, true],
+    [{ client: '192.0.2.7' }, { client: '192.0.2.0/24' }, false],
+    [{ client: '192.0.2.0/24' }, { client: '198.51.100.7' }, false],
+    [{ client: '192.0.2.7' }, { client: '192.0.2.7', sender: 'a@b.example' }, true],
+    [{ client: '192.0.2.7', sender: 'a@b.example' }, { client: '192.0.2.7' }, false],
+    [{ client: '192.0.2.7' }, { sender: 'a@b.example' }, false],
+    [{ sender: 'b.example' }, { sender: 'A@B.example' }, true],
+    [{ sender: '.example' }, { sender: 'a@b.example' }, true],
+    [{ sender: '.example' }, { sender: '.b.example' }, true],
+    [{ sender: 'a@b.example' }, { sender: 'b.example' }, false],
+    [{ sender: 'b.example' }, { recipient: 'b.example' }, false],
+    [{ sender: '<>' }, { sender: '<>' }, true],
+    [{ host: '.example' }, { host: 'mx.example' }, true],
+  ];
+  for (const [wide, narrow, isSo] of cases)
+    it(`${JSON.stringify(wide)} ${isSo ? 'covers' : 'does not cover'} ${JSON.stringify(narrow)}`, () =>
+      assert.equal(covering(narrow)(wide), isSo));
+});
+
 describe('buildLists', () => {
   const client = '192.0.2.7';
   const cases: [name: string, entry: Partial<ListEntry>, question: ListQuestion, matches: boolean][] = [
@@ -108,6 +137,7 @@ describe('buildLists', () => {
       { client, ...from('a "b@example.net') },
       true,
     ],
+    ['a sender with @ in quotes', { sender: '"a@b"@c.example' }, { client, ...from('a@b@c.example') }, true],
     ['a sender at a literal', { sender: '[192.0.2.7]' }, { client, ...from('a@[192.0.2.7]') }, true],
     ['below a literal', { sender: '.2' }, { client, ...from('a@[192.0.2.2]') }, false],
     ['the null sender', { sender: '<>' }, { client, ...from('<>') }, true],
@@ -184,6 +214,12 @@ describe('buildLists', () => {
     [{ sender: '@example.net' }, /no sender/],
     [{ sender: 'joe@.example.net' }, /no sender/],
     [{ sender: 'joe@' }, /no sender/],
+    [{ sender: 'a@@b' }, /"a@@b" is no sender such as user@example.net/],
+    [{ sender: 'a@b..example' }, /no sender/],
+    [{ sender: '"a"@b@c.example' }, /no sender/],
+    [{ sender: 'a"b@c.example' }, /no sender/],
+    [{ sender: '<a@c.example>' }, /no sender/],
+    [{ recipient: 'x@y@z' }, /"x@y@z" is no recipient such as user@example.net/],
     [{ sender: 'a b.example' }, /no sender/],
     [{ recipient: '<>' }, /no recipient such as user@example.net, example.net or .example.net/],
   ];

@@ -1,6 +1,6 @@
 import { domainToASCII } from 'node:url';
 import { contains, formatNetwork, parseIp, parseNetwork, type Network } from '../mail/ip.ts';
-import { mailboxKey, type Mailbox, type ReversePath } from '../mail/mailbox.ts';
+import { isLocalPart, mailboxKey, type Mailbox, type ReversePath } from '../mail/mailbox.ts';
 import { NetworkCollector } from '../mail/networks.ts';
 import type { ListsPort } from './ports.ts';
 import { atOnce, type Slices } from './slices.ts';
@@ -149,6 +149,28 @@ export function conditionKey(entry: Conditions): string {
   return [...(network === undefined ? [] : [formatNetwork(network)]), ...keys].join('\n');
 }
 
+/** Whether all mail that the narrow one is about is the wide one's as well, by what both say. Throws where one can match nothing. */
+export function covering(narrow: Conditions): (wide: Conditions) => boolean {
+  const within = conditionsOf(narrow);
+  const named = new Set(within.keys.flatMap(widerKeys));
+  return (wide) => {
+    const { network, keys } = conditionsOf(wide);
+    if (network !== undefined) {
+      if (within.network === undefined || network.prefix > within.network.prefix) return false;
+      if (!contains(network, within.network.base)) return false;
+    }
+    return keys.every((key) => named.has(key));
+  };
+}
+
+/** `sender joe@example.net`, and what it lies within: `sender example.net`, `sender .net`. */
+function widerKeys(key: string): string[] {
+  const space = key.indexOf(' ');
+  const of = key.slice(0, space);
+  const pattern = key.slice(space + 1);
+  return [key, ...domainKeys(of, pattern.slice(pattern.lastIndexOf('@') + 1))];
+}
+
 /** Entries of a slice: some milliseconds. */
 const SLICE = 4096;
 const NONE = -1;
@@ -201,7 +223,7 @@ function conditionsOf(entry: Conditions & { readonly source?: string }): {
     const local = pattern.includes('@') ? pattern.slice(0, -domain.length - 1) : undefined;
     const isNull = pattern === '<>' && side === 'sender';
     // A dot before the domain takes all names below it, which makes no sense behind a user's name.
-    const isAddress = local !== undefined && local !== '' && !domain.startsWith('.');
+    const isAddress = isLocalPart(text.slice(0, text.lastIndexOf('@'))) && !domain.startsWith('.');
     if (!isNull && (!isPattern(domain) || (local !== undefined && !isAddress))) {
       const forms = `user@example.net, example.net${side === 'sender' ? ', .example.net or <>' : ' or .example.net'}`;
       throw fault(`"${text}" is no ${side} such as ${forms}`);

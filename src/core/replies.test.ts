@@ -86,6 +86,13 @@ describe('a refusal', () => {
     });
   }
 
+  it('does not add what the mailbox behind has said itself', () => {
+    for (const text of ['try again later', 'the disk is full. Try again later.'])
+      assert.equal(
+        refusal('defer', 'recipients', { text }, { contact: 'c', id: 'K7Q2MX4D' }).lines[0],
+        `Not now: ${text} (recipients); id K7Q2MX4D`,
+      );
+  });
   it('says once when to come again', () => {
     const text = 'greylisted, for example.net is new; try again in 3 minutes';
     assert.deepEqual(refusal('defer', 'greylist', { text }, signature).lines, [

@@ -120,8 +120,8 @@ export function refusal(
   signature: Signature,
 ): Reply {
   if (kind === 'defer') {
-    // A finding that knows how long says so itself.
-    const again = /\btry again in /.test(finding.text) ? '' : '. Try again later';
+    // A finding that knows how long, or that is the mailbox's own answer, says so itself.
+    const again = /\btry again\b/i.test(finding.text) ? '' : '. Try again later';
     const text = around('Not now: ', finding.text, ` (${check})${again}; id ${signature.id}`);
     return reply(basic(4, finding.replyCode, 450), classOf(4, finding.enhanced, '4.7.1'), text);
   }

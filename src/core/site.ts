@@ -23,11 +23,11 @@ export interface Site {
   readonly signsOutgoing?: boolean;
   /** Whom a refused sender may write to. */
   readonly contact: string;
-  /** Where it may report a mistake: `URL/r/ID`; absent where there is no such page. */
+  /** Where it may report a mistake: `URL/r/ID`; absent where there is no such page, or the gate knows that it is down. */
   readonly reportUrl?: string | undefined;
 }
 
-export function isOurDomain(site: Site, domain: string): boolean {
+export function isOurDomain(site: Pick<Site, 'domains'>, domain: string): boolean {
   return site.domains.some((d) => (d.startsWith('.') ? domain.endsWith(d) : d === domain));
 }
 

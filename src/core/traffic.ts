@@ -1,4 +1,4 @@
-import type { DecisionOutcome, JournalSpan } from './decision.ts';
+import type { CheckSummary, DecisionOutcome, JournalSpan } from './decision.ts';
 import type { Cost } from './stage.ts';
 
 /** What the journal says of many decisions at once, from sums that it keeps by the minute and by the hour: never by reading them all. */
@@ -16,15 +16,11 @@ export interface TrafficPoint {
 }
 
 /** What a check did in a span (O3). */
-export interface CheckEffect {
-  readonly check: string;
-  readonly asked: number;
-  readonly failed: number;
-  readonly temperror: number;
-  /** Decisions that it refused or deferred: it was the first to stop them. */
-  readonly refused: number;
-  readonly deferred: number;
-  /** Of those: nothing else that was asked had failed. What would come through (as far as was asked) without it. */
+export interface CheckEffect extends CheckSummary {
+  /**
+   * Of those that it refused or deferred, being the first to stop them: nothing else that was asked had failed. What would come through
+   * (as far as was asked) without it.
+   */
   readonly alone: number;
   /** Failed where another check decided. */
   readonly overlap: number;
@@ -34,7 +30,6 @@ export interface CheckEffect {
    */
   readonly onGoodStanding: number;
   readonly lookups: number;
-  readonly tookMs: number;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** What many decisions would have become under other rules: counted, and the newest of each kind kept. */
 import type { Decision, Journal, JournalSpan } from '../core/decision.ts';
-import type { Judgement } from '../core/desk.ts';
-import type { WhatIf } from './what-if.ts';
+import type { Desk, Judgement } from '../core/desk.ts';
+import { whatIf, type Rules, type WhatIf } from './what-if.ts';
 
 export interface Difference extends WhatIf {
   readonly decision: Decision;
@@ -52,6 +52,23 @@ export class Differences {
       .flatMap((said) => newest(this.#lists.get(`${kind} ${said}`) ?? [], this.#limit))
       .slice(0, this.#limit);
   }
+}
+
+/** Undefined for what the checks had no say in. What people have said of it is looked up only where there is a difference. */
+export async function differenceOf(
+  decision: Decision,
+  rules: Rules,
+  desk: Pick<Desk, 'marks' | 'reports'> | undefined,
+): Promise<Difference | undefined> {
+  const compared = await whatIf(decision, rules);
+  if (compared === undefined) return undefined;
+  if (compared.kind === 'same') return { ...compared, decision, reported: false };
+  return {
+    ...compared,
+    decision,
+    mark: desk?.marks.of([decision.id]).get(decision.id),
+    reported: desk?.reports.of(decision.id) !== undefined,
+  };
 }
 
 const newest = (some: readonly Difference[], limit: number): Difference[] =>

@@ -5,6 +5,7 @@ import type { Treatment } from '../core/exemption.ts';
 import { NO_TREATMENT, treatmentOf } from '../core/exemption.ts';
 import type { Facts, SessionFacts, TransactionFacts } from '../core/facts.ts';
 import type { Standing } from '../core/ladder.ts';
+import { LISTED_BY } from '../core/listed.ts';
 import type { ConfiguredCheck, Policy } from '../core/policy.ts';
 import type { ListsPort, Ports } from '../core/ports.ts';
 import type { Stage } from '../core/stage.ts';
@@ -104,21 +105,19 @@ const NOTHING: Json = {};
 function recorded(configured: ConfiguredCheck, c: Case, neverAsked: string[]): ConfiguredCheck {
   const { check } = configured;
   if (check.gather === undefined) return configured;
-  const { decision, index, occurrence, lists } = c;
+  const { decision, lists } = c;
   if (check.asksLists === true && lists !== undefined && decision.policy !== c.policy.hash) {
+    const then = stepThen(check, c)?.evidence;
     const asked: AnyCheck = {
       ...check,
-      gather: (facts, _ports, settings, signal, site, clues) =>
-        check.gather?.(facts, { lists } as Ports, settings, signal, site, clues) ?? null,
+      gather: async (facts, _ports, settings, signal, site, clues) => {
+        const evidence = await check.gather?.(facts, { lists } as Ports, settings, signal, site, clues);
+        return withListedThen(evidence ?? null, then);
+      },
     };
     return { ...configured, check: asked };
   }
-  const mailbox = decision.recipients[index]?.mailbox;
-  const key = mailbox === undefined ? '' : mailboxKey(mailbox);
-  const steps = decision.steps.filter(
-    (s) => s.check === check.name && (s.recipient === undefined || mailboxKey(s.recipient) === key),
-  );
-  const step = check.stage === 'rcpt' ? steps[occurrence] : steps[0];
+  const step = stepThen(check, c);
   const replayed: AnyCheck = {
     ...check,
     gather(facts, _ports, settings, _signal, site, clues) {
@@ -139,6 +138,37 @@ function recorded(configured: ConfiguredCheck, c: Case, neverAsked: string[]): C
   };
   return { ...configured, check: replayed };
 }
+
+/** What the check did for the recipient. */
+function stepThen(check: AnyCheck, { decision, index, occurrence }: Case): Step | undefined {
+  const mailbox = decision.recipients[index]?.mailbox;
+  const key = mailbox === undefined ? '' : mailboxKey(mailbox);
+  const steps = decision.steps.filter(
+    (s) => s.check === check.name && (s.recipient === undefined || mailboxKey(s.recipient) === key),
+  );
+  return check.stage === 'rcpt' ? steps[occurrence] : steps[0];
+}
+
+/**
+ * The entries of the configuration as they are now, those that people listed while the gate ran as the check found them: they are none of
+ * the configuration, and may have been ended, removed or written anew since.
+ */
+function withListedThen(now: Json, then: Json | undefined): Json {
+  if (!hasEntries(now) || !hasEntries(then)) return now;
+  return {
+    ...now,
+    entries: [...now.entries.filter((e) => !isListed(e)), ...then.entries.filter(isListed)],
+  };
+}
+
+const hasEntries = (evidence: Json | undefined): evidence is { readonly entries: readonly Json[] } =>
+  isTable(evidence) && Array.isArray(evidence['entries']);
+const isListed = (entry: Json): boolean => {
+  const source = isTable(entry) ? entry['source'] : undefined;
+  return typeof source === 'string' && source.startsWith(LISTED_BY);
+};
+const isTable = (json: Json | undefined): json is { readonly [key: string]: Json | undefined } =>
+  typeof json === 'object' && json !== null && !Array.isArray(json);
 
 function factsThen({ decision, index }: Case, stage: Stage): Facts {
   const recipient = decision.recipients[index];
@@ -199,9 +229,6 @@ function treatmentThen({ decision, policy, lists, index }: Case, facts: Facts): 
   );
   return ended.length === 0 ? now : { ...now, exemptions: [...now.exemptions, ...ended] };
 }
-
-/** So begins the source of every entry that people list while the gate runs. */
-const LISTED_BY = 'listed by ';
 
 /** The client's confirmed names, where a check had asked for them. */
 function hostsThen({ steps }: Decision): readonly string[] | undefined {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { policyOver as policy, recorded, type Said, type Then } from '../../test/fakes/recorded.ts';
+import type { Decision } from '../core/decision.ts';
 import type { Listed } from '../core/listed.ts';
 import { buildLists, type ListEntry } from '../core/lists.ts';
 import { replies } from '../core/replies.ts';
@@ -8,6 +9,7 @@ import { reply } from '../mail/reply.ts';
 import { isJudged, listsThen, whatIf } from './what-if.ts';
 
 const LISTED = { dnsbl: { zones: [{ zone: 'bl.example', weight: 8 }] } };
+const LISTS = { 'client-list': {}, 'envelope-list': {} };
 const SPF = { spf: { on_fail: 'refuse' } };
 const block = (entry: Partial<ListEntry>): ListEntry => ({ kind: 'block', source: 't:1', ...entry });
 
@@ -235,5 +237,38 @@ describe('what if', () => {
     const letIn = await recorded({ said: LISTED, lists: [entry(0)] });
     assert.equal(letIn.outcome, 'accepted');
     assert.equal(await kindWith([], letIn), 'same');
+  });
+
+  it('keeps who was blocked by what was listed then', async () => {
+    const block = (sinceMs: number, rest: Partial<Listed> = {}): Listed => ({
+      ...{ kind: 'block', client: '192.0.2.7', id: 1, by: 'ann', sinceMs },
+      source: 'listed by ann, 2026-11-21',
+      ...rest,
+    });
+    const sender = { client: undefined, sender: 'example.net' } as unknown as Partial<Listed>;
+    const told = async (then: Decision, listed: readonly Listed[], lists: readonly ListEntry[] = []) => {
+      const found = await whatIf(then, {
+        policyFor: () => policy(LISTS, 'now'),
+        listsFor: listsThen(buildLists(lists), listed),
+      });
+      return `${found?.kind}: ${found?.after}`;
+    };
+    for (const [rest, refused] of [
+      [{}, 'refused by client-list:listed'],
+      [sender, 'refused by envelope-list:sender'],
+    ] as const) {
+      const then = await recorded({ said: LISTS, lists: [block(0, rest)] });
+      assert.equal(then.outcome, 'refused');
+      assert.equal(await told(then, [block(0, rest)]), `same: ${refused}`, 'still there');
+      assert.equal(await told(then, []), `same: ${refused}`, 'removed, or over');
+      const anew = block(then.atMs + 1, { ...rest, reason: 'anew' });
+      assert.equal(await told(then, [anew]), `same: ${refused}`, 'written anew');
+    }
+    // Those of the configuration are what is asked about.
+    const entry: ListEntry = { kind: 'block', client: '192.0.2.7', source: 't:1' };
+    const byConfig = await recorded({ said: LISTS, lists: [entry] });
+    assert.equal(await told(byConfig, []), 'newly-accepted: accepted');
+    const letIn = await recorded({ said: LISTS });
+    assert.equal(await told(letIn, [], [entry]), 'newly-refused: refused by client-list:listed');
   });
 });

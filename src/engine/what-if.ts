@@ -32,6 +32,23 @@ export interface Rules {
   readonly listsFor: (decision: Decision) => ListsPort;
 }
 
+/** The rules of a configuration; the policy of each door is made once. */
+export function rulesOf(
+  policyAt: (door: Decision['session']['door']) => Policy,
+  lists: Lists,
+  listed: readonly Listed[],
+): Rules {
+  const policies = new Map<Decision['session']['door'], Policy>();
+  return {
+    policyFor(door) {
+      const policy = policies.get(door) ?? policyAt(door);
+      policies.set(door, policy);
+      return policy;
+    },
+    listsFor: listsThen(lists, listed),
+  };
+}
+
 /** The lists of a configuration, with those that people keep beside it as they were when the decision was made. */
 export function listsThen(lists: Lists, listed: readonly Listed[]): Rules['listsFor'] {
   if (listed.length === 0) return () => lists;

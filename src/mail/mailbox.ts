@@ -31,3 +31,7 @@ export function formatReversePath(path: ReversePath): string {
 export function mailboxKey(mailbox: Mailbox): string {
   return `${mailbox.local.toLowerCase()}@${mailbox.domain}`;
 }
+
+/** As people write it before the `@`: in quotes, or without anything that would want them there. */
+export const isLocalPart = (text: string): boolean =>
+  /^(?:[^\0-\x20\x7f"@<>]+|"(?:[^\0-\x1f\x7f"\\]|\\[\x20-\x7e])*")$/.test(text);

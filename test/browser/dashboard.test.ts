@@ -246,6 +246,9 @@ it('a postmaster and a refused sender', { timeout: 240_000 }, async (t) => {
       );
       assert.ok(Number(wide) <= 0, `/${path} is ${String(wide)} px too wide`);
     }
+    await small.goto(`${demo.url}decisions`);
+    await small.locator('tbody tr').first().waitFor();
+    await shot(small, 'phone-decisions');
     await small.goto(demo.url);
     await small.locator('.funnel li').first().waitFor();
     await shot(small, 'phone');

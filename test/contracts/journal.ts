@@ -50,6 +50,18 @@ export function decision(over: Partial<Decision> & { client?: string; id: string
   };
 }
 
+/** The same as the gate makes it: what `helo` judged stands in its facts, so that it can be judged again. */
+export function refusedByHelo(id: string, over: Partial<Decision> = {}): Decision {
+  const { recipients, session, ...rest } = decision({ id });
+  return {
+    ...rest,
+    session: { ...session, helo: { verb: 'EHLO', name: 'localhost' } },
+    recipients: recipients.map((r) => ({ ...r, check: 'helo', code: 'not-fqdn', violationsSeen: 0 })),
+    code: 'not-fqdn',
+    ...over,
+  };
+}
+
 const MORNING: readonly Decision[] = [
   decision({ id: 'A', atMs: 1000 }),
   decision({
@@ -597,6 +609,7 @@ export function journalContract(
     const times = Array.from({ length: 170 }, (_, i) => begins + i * 17 * MINUTE + 13_000);
     for (const [i, atMs] of times.entries())
       journal.record(decision({ id: `h${i}`, atMs, client: `10.0.${i}.1` }));
+    journal.turnedAway(begins + 5 * HOUR + 50 * MINUTE, 'full', 12);
     const spans = [
       [begins, begins + 2 * DAY],
       [begins + 13_000, begins + DAY],
@@ -638,6 +651,19 @@ export function journalContract(
     // Of the first day there are the hours alone: all of the hour that was asked about; of the second there are minutes.
     assert.equal(await asked(begins + 17 * MINUTE, begins + 18 * MINUTE), 4);
     assert.equal(await asked(begins + DAY + 5 * MINUTE, begins + DAY + 6 * MINUTE), 1);
+    const byHours = async (sinceMs: number, untilMs?: number) =>
+      (await journal.summary({ sinceMs, ...(untilMs === undefined ? {} : { untilMs }) })).byWholeHours;
+    assert.equal(await byHours(begins + 17 * MINUTE), true);
+    assert.equal(await byHours(begins, begins + 18 * MINUTE), true);
+    assert.equal(await byHours(begins + 3 * HOUR, begins + 5 * HOUR), undefined);
+    assert.equal(await byHours(begins + DAY + 5 * MINUTE), undefined);
+    assert.equal(await byHours(0), undefined);
+    // Who was turned away is spread over the hour that alone is known.
+    const away = async (sinceMs: number, untilMs: number, stepMs: number) =>
+      (await journal.traffic({ sinceMs, untilMs, stepMs })).map(({ turnedAway }) => turnedAway);
+    const from = begins + 5 * HOUR + 30 * MINUTE;
+    assert.deepEqual(await away(from, from + 45 * MINUTE, 15 * MINUTE), [3, 3, 0]);
+    assert.deepEqual(await away(from - HOUR, from + HOUR, 30 * MINUTE), [0, 6, 6, 0]);
     // What is too old goes from the hours as well.
     nowMs(begins + 9 * DAY + 12 * HOUR);
     await journal.expire(9 * DAY);

@@ -19,7 +19,7 @@ import { followLinks, usePlace, type Place } from './route.ts';
 interface Page {
   readonly name: string;
   readonly title: string;
-  readonly show: (place: Place) => ComponentChildren;
+  readonly show: (place: Place, me: Me) => ComponentChildren;
 }
 
 const PAGES: readonly Page[] = [
@@ -30,7 +30,11 @@ const PAGES: readonly Page[] = [
     show: ({ path: [, id], query }) =>
       id === undefined ? <Decisions query={query} /> : <DecisionPage key={id} id={id} />,
   },
-  { name: 'reports', title: 'Reports', show: ({ query }) => <Reports query={query} /> },
+  {
+    name: 'reports',
+    title: 'Reports',
+    show: ({ query }, { takesReports }) => <Reports query={query} takesReports={takesReports} />,
+  },
   { name: 'lists', title: 'Lists', show: ({ query }) => <ListsPage query={query} /> },
   { name: 'greylist', title: 'Greylist', show: ({ query }) => <Greylist query={query} /> },
   { name: 'blocks', title: 'Block list', show: ({ query }) => <Blocks query={query} /> },
@@ -99,7 +103,7 @@ export function App() {
       </nav>
       <main id="main" tabIndex={-1}>
         <h1>{title}</h1>
-        {page === undefined ? <p>There is no such page.</p> : page.show(place)}
+        {page === undefined ? <p>There is no such page.</p> : page.show(place, me)}
       </main>
     </div>
   );

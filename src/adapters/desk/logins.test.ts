@@ -12,7 +12,12 @@ function opened(cleanup: Cleanup, max?: number) {
   return { logins, at: (ms: number) => void (clock.ms = ms) };
 }
 
-const login = (user: string, endsMs = 2000) => ({ user, endsMs, csrf: `csrf-${user}` });
+const login = (user: string, endsMs = 2000) => ({
+  user,
+  endsMs,
+  csrf: `csrf-${user}`,
+  fingerprint: `print-${user}`,
+});
 
 describe('logins', () => {
   it('begin and end, one or all of a user', (t) => {

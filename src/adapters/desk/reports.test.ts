@@ -21,6 +21,7 @@ const report = (decision: string, over: Partial<NewReport> = {}): NewReport => (
   decision,
   check: 'fcrdns',
   network: '192.0.2.7',
+  refused: `that of ${decision}`,
   contact: 'ann@example.net',
   text: 'We have mended our DNS',
   ...over,
@@ -80,7 +81,29 @@ describe('reports of mistakes', () => {
     filed(reports.file(report('A4')));
   });
 
-  it('are bounded: the answered make room, the open ones do not', (t) => {
+  it('are limited by the network that was refused, from wherever they come', (t) => {
+    const { reports, later } = opened(t, { reportsPerHour: 2, reportsPerHourInAll: 100 });
+    const of = (n: number) => reports.file(report(`A${n}`, { network: `192.0.${n}.0/24`, refused: 'one' }));
+    filed(of(1));
+    filed(of(2));
+    assert.equal(of(3), 'too-many');
+    filed(reports.file(report('B1')));
+    later(HOUR);
+    filed(of(3));
+  });
+
+  it('of the network that most are about make room where none is answered', (t) => {
+    const { reports, later } = opened(t, { max: 4 });
+    for (const [id, refused] of ['one', 'many', 'many', 'other'].entries())
+      filed(reports.file(report(`A${id}`, { refused, network: `n${id}` })));
+    later(HOUR);
+    const open = () => reports.list({ state: 'open' }).map(({ decision }) => decision);
+    filed(reports.file(report('B1')));
+    assert.deepEqual(open(), ['B1', 'A3', 'A2', 'A0']);
+    assert.equal(reports.file(report('B2')), 'too-many');
+  });
+
+  it('are bounded: the answered make room, the open ones of different networks do not', (t) => {
     const { reports } = opened(t, { max: 2 });
     const first = filed(reports.file(report('A1')));
     filed(reports.file(report('A2')));

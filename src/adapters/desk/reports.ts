@@ -5,19 +5,24 @@ import type { NewReport, Report, ReportsPort, ReportState } from '../../core/des
 export const REPORTS = `
   CREATE TABLE reports (
     id INTEGER PRIMARY KEY AUTOINCREMENT, decision TEXT NOT NULL, checked TEXT, at_ms INTEGER NOT NULL,
-    network TEXT NOT NULL, contact TEXT NOT NULL, text TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'open',
+    network TEXT NOT NULL, refused TEXT NOT NULL, contact TEXT NOT NULL, text TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'open',
     answer TEXT, answered_by TEXT, answered_ms INTEGER
   );
   CREATE INDEX reports_by_decision ON reports (decision);
   CREATE INDEX reports_by_state ON reports (state);
   CREATE INDEX reports_by_network ON reports (network, at_ms);
+  CREATE INDEX reports_by_refused ON reports (refused, at_ms);
+  CREATE INDEX reports_open_by_refused ON reports (refused) WHERE state = 'open';
   CREATE INDEX reports_by_time ON reports (at_ms);`;
 
-/** At the bound the oldest that are answered make room; where all are open, no more are taken. */
+/**
+ * At the bound the oldest that are answered make room; where all are open, the oldest of the client network that most of them are about,
+ * and where that has no two, no more are taken.
+ */
 const MAX_REPORTS = 100_000;
-export const MAX_REPORT_TEXT = 2000;
+const MAX_REPORT_TEXT = 2000;
 /** RFC 5321 4.5.3.1.3: a path of 256 octets with its brackets. */
-export const MAX_CONTACT = 254;
+const MAX_CONTACT = 254;
 const MAX_WORD = 100;
 /** A page of a list, unless asked for another number, and at most. */
 const LISTED = 50;
@@ -28,7 +33,7 @@ const HOUR_MS = 3_600_000;
 
 export interface ReportLimits {
   readonly keptMs: number;
-  /** Of one client network in an hour, and of all. */
+  /** Of one client network in an hour, of refusals of one, and of all. */
   readonly reportsPerHour?: number;
   readonly reportsPerHourInAll?: number;
   readonly max?: number;
@@ -42,8 +47,10 @@ export class Reports implements ReportsPort {
   readonly #openOf: StatementSync;
   readonly #lately: StatementSync;
   readonly #latelyOf: StatementSync;
+  readonly #latelyOfRefused: StatementSync;
   readonly #count: StatementSync;
   readonly #dropAnswered: StatementSync;
+  readonly #dropOpen: StatementSync;
   readonly #insert: StatementSync;
   readonly #list: StatementSync;
   readonly #listState: StatementSync;
@@ -65,12 +72,19 @@ export class Reports implements ReportsPort {
     this.#openOf = db.prepare("SELECT 1 FROM reports WHERE decision = ? AND state = 'open'");
     this.#lately = db.prepare('SELECT count(*) AS n FROM reports WHERE at_ms > ?');
     this.#latelyOf = db.prepare('SELECT count(*) AS n FROM reports WHERE network = ? AND at_ms > ?');
+    this.#latelyOfRefused = db.prepare('SELECT count(*) AS n FROM reports WHERE refused = ? AND at_ms > ?');
     this.#count = db.prepare('SELECT count(*) AS n FROM reports');
     this.#dropAnswered = db.prepare(
       "DELETE FROM reports WHERE id IN (SELECT id FROM reports WHERE state <> 'open' ORDER BY id LIMIT ?)",
     );
+    this.#dropOpen = db.prepare(
+      `DELETE FROM reports WHERE id = (SELECT min(id) FROM reports WHERE state = 'open' AND refused = (
+         SELECT refused FROM reports WHERE state = 'open' GROUP BY refused HAVING count(*) > 1 ORDER BY count(*) DESC LIMIT 1
+       ))`,
+    );
     this.#insert = db.prepare(
-      'INSERT INTO reports (decision, checked, at_ms, network, contact, text) VALUES (?, ?, ?, ?, ?, ?) RETURNING *',
+      `INSERT INTO reports (decision, checked, at_ms, network, refused, contact, text)
+       VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING *`,
     );
     this.#list = db.prepare('SELECT * FROM reports WHERE id < ? ORDER BY id DESC LIMIT ?');
     this.#listState = db.prepare('SELECT * FROM reports WHERE state = ? AND id < ? ORDER BY id DESC LIMIT ?');
@@ -89,11 +103,11 @@ export class Reports implements ReportsPort {
     );
   }
 
-  file({ decision, check, network, contact, text }: NewReport): Report | 'already' | 'too-many' {
+  file({ decision, check, network, refused, contact, text }: NewReport): Report | 'already' | 'too-many' {
     // IMMEDIATE: of two processes that take the same report only one must find that there is none.
     this.#db.exec('BEGIN IMMEDIATE');
     try {
-      const filed = this.#room(decision, network);
+      const filed = this.#room(decision, network, refused);
       const row =
         filed === 'room'
           ? this.#insert.get(
@@ -101,6 +115,7 @@ export class Reports implements ReportsPort {
               check?.slice(0, MAX_WORD) ?? null,
               this.#nowMs(),
               network.slice(0, MAX_WORD),
+              refused.slice(0, MAX_WORD),
               contact.slice(0, MAX_CONTACT),
               text.slice(0, MAX_REPORT_TEXT),
             )
@@ -113,14 +128,16 @@ export class Reports implements ReportsPort {
     }
   }
 
-  #room(decision: string, network: string): 'room' | 'already' | 'too-many' {
+  #room(decision: string, network: string, refused: string): 'room' | 'already' | 'too-many' {
     const { reportsPerHour, reportsPerHourInAll, max } = this.#limits;
     if (this.#openOf.get(decision) !== undefined) return 'already';
     const sinceMs = this.#nowMs() - HOUR_MS;
     if (countOf(this.#latelyOf.get(network, sinceMs)) >= reportsPerHour) return 'too-many';
+    if (countOf(this.#latelyOfRefused.get(refused, sinceMs)) >= reportsPerHour) return 'too-many';
     if (countOf(this.#lately.get(sinceMs)) >= reportsPerHourInAll) return 'too-many';
     if (countOf(this.#count.get()) < max) return 'room';
-    return this.#dropAnswered.run(1).changes === 0 ? 'too-many' : 'room';
+    const isDropped = this.#dropAnswered.run(1).changes > 0 || this.#dropOpen.run().changes > 0;
+    return isDropped ? 'room' : 'too-many';
   }
 
   list({ state, beforeId = Number.MAX_SAFE_INTEGER, limit = LISTED }: ReportsQuery): readonly Report[] {

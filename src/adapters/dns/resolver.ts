@@ -7,6 +7,7 @@
  */
 import { Resolver } from 'node:dns/promises';
 import { AnswerCache } from './answer-cache.ts';
+import { Answering } from './answering.ts';
 import type { DnsAnswer, DnsPort, DnsRecords, DnsType } from '../../core/ports.ts';
 import { askRaw, isCarried } from './raw-question.ts';
 
@@ -52,6 +53,7 @@ interface Found {
 }
 
 export class DnsResolver implements DnsPort {
+  readonly answering: Answering;
   readonly #resolver: Resolver;
   readonly #timeoutMs: number;
   readonly #patienceMs: readonly number[];
@@ -68,6 +70,7 @@ export class DnsResolver implements DnsPort {
     this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const { maxCached = DEFAULT_MAX_CACHED, nowMs = () => performance.now() } = options;
     this.#cache = new AnswerCache(maxCached, nowMs);
+    this.answering = new Answering(nowMs);
     // Three tries fit into the question's time: 1, 2 and 2 parts of five.
     const firstMs = Math.max(50, Math.floor(this.#timeoutMs / 5));
     this.#patienceMs = [firstMs, 2 * firstMs, 2 * firstMs];
@@ -138,7 +141,9 @@ export class DnsResolver implements DnsPort {
     });
     try {
       // The question itself ends after its tries.
-      return await Promise.race([asking, late]);
+      const answer = await Promise.race([asking, late]);
+      this.answering.note(answer.kind !== 'timeout' && answer.kind !== 'servfail');
+      return answer;
     } finally {
       clearTimeout(timer);
       this.#inFlight.delete(key);

@@ -16,7 +16,7 @@ export interface Tables {
   /** By the hour, whose first minute stands as `minute`. */
   hourly_counts: Readonly<Counts>;
   hourly_outcomes: Readonly<OutcomeCount>;
-  /** See `sketch.ts`. */
+  /** See `sketch.ts`. Empty: of this hour there is none. */
   hourly_clients: { readonly minute: number; readonly sketch: Uint8Array };
 }
 
@@ -78,7 +78,8 @@ export const SQLITE_MIGRATIONS = [
    CREATE INDEX decisions_bare ON decisions (at_ms) WHERE bare = 1;`,
   // Of old minutes the outcomes are filled in from the decisions there are, and the hours from the minutes. What checks did beyond what was
   // counted then (`lookups` to `on_good_standing`), and what came to each rung, stays zero; the clients of old hours have no sketch, and
-  // are counted one by one for as long as those hours last. Half a minute for millions of decisions, once.
+  // are counted one by one for as long as those hours last. The last of them has an empty one, to which nothing is added: a sketch of what
+  // comes in the rest of it would be one of a part. Half a minute for millions of decisions, once.
   `ALTER TABLE counts ADD COLUMN lookups INTEGER NOT NULL DEFAULT 0;
    ALTER TABLE counts ADD COLUMN alone INTEGER NOT NULL DEFAULT 0;
    ALTER TABLE counts ADD COLUMN overlap INTEGER NOT NULL DEFAULT 0;
@@ -92,6 +93,7 @@ export const SQLITE_MIGRATIONS = [
    ${outcomesTable('hourly_outcomes')}
    ${hoursOf('true').join(';')};
    CREATE TABLE hourly_clients (minute INTEGER PRIMARY KEY, sketch BLOB NOT NULL);
+   INSERT INTO hourly_clients SELECT at_ms / 3600000 * 60, x'' FROM decisions ORDER BY at_ms DESC LIMIT 1;
    CREATE INDEX decisions_by_outcome ON decisions (outcome, at_ms);
    CREATE INDEX decisions_by_check ON decisions (check_name, at_ms) WHERE check_name IS NOT NULL;
    INSERT OR IGNORE INTO names

@@ -13,7 +13,7 @@ import { openDatabase } from '../sqlite.ts';
 import { chunkText, packed } from './chunk.ts';
 import { SQLITE_MIGRATIONS, type Tables } from './schema.ts';
 import { findPage } from './search.ts';
-import { addToSketch, emptySketch, mergeSketch, sketchedCount } from './sketch.ts';
+import { addToSketch, emptySketch, mergeSketch, SKETCH_OCTETS, sketchedCount } from './sketch.ts';
 import { sqliteDialect } from './sqlite-dialect.ts';
 import { openJournal, pauseMs } from './sqlite.ts';
 
@@ -187,6 +187,79 @@ describe('the journal in SQLite', () => {
     journal.record(decision({ id: 'D', atMs: 62_000 }));
     const [now] = await journal.effect({ sinceMs: 0, untilMs: 3_600_000 });
     assert.deepEqual([now?.asked, now?.alone], [3, 1]);
+  });
+
+  it('counts the clients of hours that an earlier version wrote one by one, and of later ones by sketches', async (t) => {
+    const file = join(await tempDir(t), 'journal.sqlite');
+    const old = new DatabaseSync(file);
+    for (const step of SQLITE_MIGRATIONS.slice(0, 3)) old.exec(step);
+    // 60 000 clients in the hour of the upgrade, before it.
+    old.exec(`PRAGMA user_version = 3; BEGIN;
+      WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
+      INSERT INTO decisions SELECT i, 7200000 + i, 'old' || i, 'refused', 'helo', 0, 0, 0, 0, 0 FROM n;
+      COMMIT`);
+    old.close();
+    const journal = openJournal(file);
+    onEnd(t, () => journal.close());
+    for (let i = 0; i < 10; i++)
+      journal.record(decision({ id: `r${i}`, atMs: 7_300_000 + i, client: `192.0.2.${i}` }));
+    const { received, clients, clientsEstimated } = await journal.summary({ sinceMs: 7_200_000 });
+    assert.deepEqual([received, clients, clientsEstimated], [60_010, 60_010, undefined]);
+    const sketch = () => {
+      const db = new DatabaseSync(file, { readOnly: true });
+      const rows = db.prepare('SELECT minute, length(sketch) AS n FROM hourly_clients').all();
+      db.close();
+      return rows.map((row) => [row['minute'], row['n']]);
+    };
+    assert.deepEqual(sketch(), [[120, 0]]);
+    journal.record(decision({ id: 's', atMs: 10_800_000 }));
+    await journal.newest();
+    assert.deepEqual(sketch(), [
+      [120, 0],
+      [180, SKETCH_OCTETS],
+    ]);
+  });
+
+  it('is only read by who reads, and an earlier version is left to the gate that writes it', async (t) => {
+    const file = join(await tempDir(t), 'journal.sqlite');
+    assert.throws(() => openJournal(file, { readOnly: true }), /cannot be opened/);
+    const gate = new DatabaseSync(file);
+    gate.exec('PRAGMA journal_mode = WAL');
+    for (const step of SQLITE_MIGRATIONS.slice(0, 3)) gate.exec(step);
+    gate.exec('PRAGMA user_version = 3');
+    const row = gate.prepare('INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+    const counts = gate.prepare('INSERT INTO counts VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+    assert.throws(
+      () => openJournal(file, { readOnly: true }),
+      /journal\.sqlite: was written by an older version .*restart the gate first/,
+    );
+    row.run(1, 1, 'x', 'refused', null, 0, 0, 0, 0, 0);
+    counts.run(0, 'helo', 1, 1, 0, 1, 0, 2);
+    gate.close();
+    await openJournal(file).close();
+    const read = openJournal(file, { readOnly: true, onTrouble: () => undefined });
+    onEnd(t, () => read.close());
+    assert.equal((await read.summary({})).received, 1);
+    read.record(decision({ id: 'no' }));
+    assert.equal((await read.summary({})).received, 1);
+    assert.deepEqual(read.counts, { recorded: 0, dropped: 1 });
+    const newer = new DatabaseSync(file);
+    newer.exec('PRAGMA user_version = 99');
+    newer.close();
+    assert.throws(() => openJournal(file, { readOnly: true }), /newer version/);
+  });
+
+  it('is written while a later version has given its tables more columns', async (t) => {
+    const file = join(await tempDir(t), 'journal.sqlite');
+    const journal = openJournal(file);
+    onEnd(t, () => journal.close());
+    const later = new DatabaseSync(file);
+    for (const { name } of later.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all())
+      later.exec(`ALTER TABLE ${String(name)} ADD COLUMN more INTEGER NOT NULL DEFAULT 0`);
+    later.close();
+    journal.record(decision({ id: 'one' }));
+    assert.equal((await journal.find({})).length, 1);
+    assert.deepEqual(journal.counts, { recorded: 1, dropped: 0 });
   });
 
   it('is read by another while it is written, and neither waits', async (t) => {

@@ -8,7 +8,7 @@ import type {
   Summary,
 } from '../../core/decision.ts';
 import type { CheckEffect, JournalPage, RungTotal, TrafficPoint, TrafficQuery } from '../../core/traffic.ts';
-import { openDatabase } from '../sqlite.ts';
+import { openDatabase, openToRead } from '../sqlite.ts';
 import { CHUNK, chunkText } from './chunk.ts';
 import { decisionRow, namesOf } from './rows.ts';
 import { SQLITE_MIGRATIONS } from './schema.ts';
@@ -26,6 +26,8 @@ export interface JournalOptions {
   readonly maxQueued?: number;
   /** The pause before the thread is started for the nth time after it died (1 is the first). */
   readonly pauseMs?: (deaths: number) => number;
+  /** Of a journal that a gate writes: nothing in the file changes, and what a gate of an earlier version writes is left to that gate. */
+  readonly readOnly?: boolean;
   /** For tests, which end it. */
   readonly onThread?: (thread: Worker) => void;
 }
@@ -38,10 +40,10 @@ const DROP_ROWS = 500;
 /** Older sums are kept by the hour alone. A week by the minute can be looked at, whatever is asked first. */
 const MINUTES_KEPT_MS = 8 * 86_400_000;
 
-/** Opens the journal, and makes it where there is none. Throws with the remedy where the file cannot be used. */
+/** Opens the journal, and makes it where there is none to be written. Throws with the remedy where the file cannot be used. */
 export function openJournal(file: string, options: JournalOptions = {}): Journal {
   // Tried here first, so that a damaged or locked file stops the start and is no surprise of the worker's.
-  openDatabase(file, SQLITE_MIGRATIONS).close();
+  (options.readOnly === true ? openToRead : openDatabase)(file, SQLITE_MIGRATIONS).close();
   return new SqliteJournal(file, options);
 }
 
@@ -192,7 +194,8 @@ class SqliteJournal implements Journal {
     clearTimeout(this.#rest);
     // The build turns the names of imports, not of URLs.
     const name = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
-    const worker = new Worker(new URL(name, import.meta.url), { workerData: { file: this.#file } });
+    const workerData = { file: this.#file, readOnly: this.#options.readOnly === true };
+    const worker = new Worker(new URL(name, import.meta.url), { workerData });
     this.#worker = worker;
     this.#reason = 'the journal’s thread ended';
     worker.on('message', (answer: Answer) => this.#settle(answer));

@@ -112,7 +112,7 @@ export function count(d: Decision, row: DecisionRow, sums: Sums, rungOf?: RungOf
  * Whether it held something against the mail, whatever followed. A score that is none of spam (`classifier:unsure`) is no failure, even
  * where mail filters are told of it; it is one where it was acted upon.
  */
-export const hasFailed = ({ findings, action }: Step): boolean =>
+const hasFailed = ({ findings, action }: Step): boolean =>
   findings.some(
     (f) => f.result === 'fail' && (f.spam?.isSpam !== false || action === 'refuse' || action === 'defer'),
   );

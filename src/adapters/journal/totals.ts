@@ -1,6 +1,12 @@
 /** What sums say of a span: of whole hours where there are any in it, and of minutes at its ends. */
 import { sql, type Kysely, type RawBuilder } from 'kysely';
-import { OUTCOMES, type DecisionOutcome, type JournalSpan, type Summary } from '../../core/decision.ts';
+import {
+  OUTCOMES,
+  type CheckSummary,
+  type DecisionOutcome,
+  type JournalSpan,
+  type Summary,
+} from '../../core/decision.ts';
 import { COSTS } from '../../core/stage.ts';
 import type { CheckEffect, RungTotal, TrafficPoint, TrafficQuery } from '../../core/traffic.ts';
 import { COUNTED, type Tables } from './schema.ts';
@@ -91,7 +97,8 @@ async function outcomesOf(db: Db, since: number, until: number): Promise<readonl
   return rows;
 }
 
-export async function summarize(db: Db, { sinceMs, untilMs }: JournalSpan): Promise<Summary> {
+export async function summarize(db: Db, span: JournalSpan): Promise<Summary> {
+  const { sinceMs, untilMs } = span;
   const since = sinceMs ?? 0;
   const until = untilMs ?? Number.MAX_SAFE_INTEGER;
   const outcomes = await outcomesOf(db, since, until);
@@ -114,24 +121,21 @@ export async function summarize(db: Db, { sinceMs, untilMs }: JournalSpan): Prom
     deliveredOctets: total(isDelivered, 'octets'),
     clients,
     ...(isEstimate ? { clientsEstimated: true as const } : {}),
-    byCheck: checks
-      .filter((c) => isCheckName(c.check_name))
-      .map((c) => ({
-        check: c.check_name,
-        asked: Number(c.asked),
-        failed: Number(c.failed),
-        temperror: Number(c.temperror),
-        refused: Number(c.refused),
-        deferred: Number(c.deferred),
-        tookMs: Number(c.took_ms),
-      })),
+    byCheck: checks.filter((c) => isCheckName(c.check_name)).map(checkSummary),
     turnedAway: Object.fromEntries(
       checks.flatMap((c) => {
         const reason = turnAwayReason(c.check_name);
         return reason === undefined ? [] : [[reason, Number(c.deferred)] as const];
       }),
     ),
+    ...(checks.length > 0 && (await cutsHours(db, span)) ? { byWholeHours: true as const } : {}),
   };
+}
+
+/** Whether it begins or ends within an hour that has no minutes any more. */
+async function cutsHours(db: Db, { sinceMs, untilMs }: JournalSpan): Promise<boolean> {
+  const first = await firstOfMinutes(db);
+  return [sinceMs, untilMs].some((ms) => ms !== undefined && ms < first * MINUTE_MS && ms % HOUR_MS !== 0);
 }
 
 /** Exactly where they are few, or their hours have no sketches. */
@@ -185,6 +189,7 @@ async function clientsOf(
   return { clients: Number(n), isEstimate: false };
 }
 
+/** Sketches that are empty stand where an earlier version ended: only after the last of them all clients are in theirs. */
 async function areSketched(db: Db, since: number): Promise<boolean> {
   const decision = await db
     .selectFrom('decisions')
@@ -196,6 +201,10 @@ async function areSketched(db: Db, since: number): Promise<boolean> {
   const sketch = await db
     .selectFrom('hourly_clients')
     .select('minute')
+    .where(sql<boolean>`length(sketch) > 0`)
+    .where(
+      sql<boolean>`minute > coalesce((SELECT max(minute) FROM hourly_clients WHERE length(sketch) = 0), -1)`,
+    )
     .orderBy('minute')
     .limit(1)
     .executeTakeFirst();
@@ -235,8 +244,6 @@ export async function traffic(db: Db, query: TrafficQuery): Promise<readonly Tra
     SELECT ${part} AS part, outcome, tagged, sum(decisions) AS decisions, sum(octets) AS octets
     FROM (SELECT minute, outcome, tagged, decisions, octets FROM ${sql.table(`${of}outcomes`)}
         WHERE minute >= ${summed} AND minute < ${minutes.to}
-      UNION ALL SELECT minute, outcome, tagged, decisions, octets FROM hourly_outcomes
-        WHERE minute >= ${minutes.from} AND minute < ${summed} AND outcome = ${TURNED_AWAY}
       UNION ALL SELECT at_ms / ${int(MINUTE_MS)} AS minute, outcome, tagged, 1, size_octets FROM decisions
         WHERE at_ms >= ${minutes.from * MINUTE_MS} AND at_ms < ${summed * MINUTE_MS} AND left_out = 0) AS sums
     GROUP BY 1, 2, 3`.execute(db);
@@ -257,7 +264,33 @@ export async function traffic(db: Db, query: TrafficQuery): Promise<readonly Tra
     point.deliveredOctets += Number(row.octets);
     if (Number(row.tagged) === 1) point.tagged += n;
   }
+  for (const { minute, n } of await turnedAwaySpread(db, minutes.from, summed)) {
+    const point = points[Math.floor((minute - minutes.from) / step)];
+    if (point !== undefined) point.turnedAway += n;
+  }
   return points;
+}
+
+/** Of hours without minutes: no decision says when it was, so that each minute is given as much of its hour as any other. */
+async function turnedAwaySpread(
+  db: Db,
+  from: number,
+  to: number,
+): Promise<readonly { readonly minute: number; readonly n: number }[]> {
+  if (from >= to) return [];
+  const hours = await db
+    .selectFrom('hourly_outcomes')
+    .select(['minute', 'decisions'])
+    .where('minute', '>=', Math.floor(from / HOUR) * HOUR)
+    .where('minute', '<', to)
+    .where('outcome', '=', TURNED_AWAY)
+    .execute();
+  return hours.flatMap((hour) =>
+    Array.from({ length: HOUR }, (_, i) => ({
+      minute: hour.minute + i,
+      n: Math.floor(((i + 1) * hour.decisions) / HOUR) - Math.floor((i * hour.decisions) / HOUR),
+    })).filter(({ minute, n }) => n > 0 && minute >= from && minute < to),
+  );
 }
 
 export async function stoppedBy(
@@ -285,6 +318,16 @@ export async function stoppedBy(
   return Object.fromEntries(stopped);
 }
 
+const checkSummary = (c: Counted): CheckSummary => ({
+  check: c.check_name,
+  asked: Number(c.asked),
+  failed: Number(c.failed),
+  temperror: Number(c.temperror),
+  refused: Number(c.refused),
+  deferred: Number(c.deferred),
+  tookMs: Number(c.took_ms),
+});
+
 // A parameter may be taken for a fraction, and what is divided by it with it.
 const int = (n: number) => sql.lit(n);
 
@@ -293,17 +336,11 @@ export async function effect(db: Db, span: Required<JournalSpan>): Promise<reado
   const effects = rows
     .filter((c) => isCheckName(c.check_name))
     .map((c) => ({
-      check: c.check_name,
-      asked: Number(c.asked),
-      failed: Number(c.failed),
-      temperror: Number(c.temperror),
-      refused: Number(c.refused),
-      deferred: Number(c.deferred),
+      ...checkSummary(c),
       alone: Number(c.alone),
       overlap: Number(c.overlap),
       onGoodStanding: Number(c.on_good_standing),
       lookups: Number(c.lookups),
-      tookMs: Number(c.took_ms),
     }));
   return effects.sort(
     (a, b) => b.refused + b.deferred - a.refused - a.deferred || b.failed - a.failed || b.asked - a.asked,

@@ -7,7 +7,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Kysely } from 'kysely';
 import type { JournalQuery, JournalSpan } from '../../core/decision.ts';
 import type { TrafficQuery } from '../../core/traffic.ts';
-import { openDatabase } from '../sqlite.ts';
+import { openDatabase, openToRead } from '../sqlite.ts';
 import { dropBeyond, dropOld, thinSums } from './expiry.ts';
 import { SQLITE_MIGRATIONS, type Tables } from './schema.ts';
 import { findDecisions, findPage, newest, page } from './search.ts';
@@ -85,8 +85,8 @@ async function answer(request: Request): Promise<unknown> {
 }
 
 // What fails here ends the thread; the other side is told by the thread's error, and starts it again.
-const { file } = workerData as { readonly file: string };
-const sqlite = openDatabase(file, SQLITE_MIGRATIONS);
+const { file, readOnly } = workerData as { readonly file: string; readonly readOnly: boolean };
+const sqlite = (readOnly ? openToRead : openDatabase)(file, SQLITE_MIGRATIONS);
 // The pages that new rows fall on are few and change with each batch: kept in memory (32 MiB), and copied from the log
 // into the database once in 16 MiB, most of their changes cost nothing.
 sqlite.exec(

@@ -33,15 +33,19 @@ export interface Writer {
 
 /** Statements prepared once: what kysely takes to put one together is several times what SQLite takes to run it. */
 export function createWriter(db: DatabaseSync): Writer {
+  // Columns by name: a table that has been given more meanwhile is written all the same.
   const last = db.prepare('SELECT coalesce(max(seq), 0) AS seq FROM decisions');
-  const decision = db.prepare('INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
-  const name = db.prepare('INSERT INTO names VALUES (?, ?, ?)');
+  const decision = db.prepare(
+    `INSERT INTO decisions (seq, at_ms, client, outcome, check_name, size_octets, tagged, partly, left_out, bare)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const name = db.prepare('INSERT INTO names (kind, name, seq) VALUES (?, ?, ?)');
   const unname = db.prepare('DELETE FROM names WHERE kind = ? AND name = ? AND seq = ?');
-  const body = db.prepare('INSERT INTO bodies VALUES (?, ?)');
+  const body = db.prepare('INSERT INTO bodies (seq, body) VALUES (?, ?)');
   const ofMinutes = sumWriter(db, '');
   const ofHours = sumWriter(db, 'hourly_');
   const sketchOf = db.prepare('SELECT sketch FROM hourly_clients WHERE minute = ?');
-  const keepSketch = db.prepare('INSERT OR REPLACE INTO hourly_clients VALUES (?, ?)');
+  const keepSketch = db.prepare('INSERT OR REPLACE INTO hourly_clients (minute, sketch) VALUES (?, ?)');
   // When all were dropped, what is recorded next comes after them all the same: who pages after the newest misses nothing.
   let newest = 0;
   const insert = ({ chunks, counts, outcomes }: Batch): void => {
@@ -68,7 +72,7 @@ export function createWriter(db: DatabaseSync): Writer {
         const hour = hourOf(Math.floor(d.at_ms / MINUTE_MS));
         let sketch = sketches.get(hour);
         if (sketch === undefined) {
-          // A copy: what the database gives is its own.
+          // A copy: what the database gives is its own. Into an empty one nothing is added (see `schema.ts`).
           sketch = new Uint8Array((sketchOf.get(hour)?.['sketch'] as Sketch | undefined) ?? emptySketch());
           sketches.set(hour, sketch);
         }

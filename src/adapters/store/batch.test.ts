@@ -4,7 +4,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Batch } from './batch.ts';
 
-function open(t: TestContext, trial = false) {
+function open(t: TestContext, trial = false, eachAtOnce = false) {
   const db = new DatabaseSync(':memory:');
   t.after(() => db.close());
   db.exec('CREATE TABLE numbers (n INTEGER PRIMARY KEY)');
@@ -12,6 +12,7 @@ function open(t: TestContext, trial = false) {
   const commits: number[] = [];
   const batch = new Batch(db, {
     trial,
+    eachAtOnce,
     waitMs: 10,
     onTrouble: (error) => told.push(String(error)),
     onCommit: (rows) => commits.push(rows),
@@ -22,7 +23,7 @@ function open(t: TestContext, trial = false) {
     beforeCommit() {
       if (fails) throw new Error('the disk is gone');
     },
-    afterRollback: () => undone++,
+    reread: () => undone++,
   });
   const insert = db.prepare('INSERT INTO numbers VALUES (?)');
   const count = db.prepare('SELECT count(*) AS n FROM numbers');
@@ -100,6 +101,22 @@ describe('a batch of writes', () => {
       true,
     );
     assert.equal(count(), 1);
+  });
+
+  it('of one write each holds nothing when it returns or throws', (t) => {
+    const { add, failing, undone, count, isOpen, commits } = open(t, false, true);
+    add(1);
+    assert.equal(isOpen(), false);
+    add(2);
+    assert.deepEqual(commits, [1, 1]);
+    assert.throws(() => add(1), /UNIQUE/);
+    assert.equal(isOpen(), false);
+    failing(true);
+    assert.throws(() => add(3), /disk is gone/);
+    assert.deepEqual([isOpen(), undone(), count()], [false, 2, 2]);
+    failing(false);
+    add(3);
+    assert.equal(count(), 3);
   });
 
   it('of a trial is not written', (t) => {

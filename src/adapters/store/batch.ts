@@ -12,6 +12,8 @@ const CAREFUL_WRITES = 1000;
 export interface BatchOptions {
   /** A trial: `write` does nothing. */
   readonly trial: boolean;
+  /** Each write is committed, or undone, before the call returns: who has gone to sleep holds no lock then. */
+  readonly eachAtOnce?: boolean;
   /** How long a write waits for another program's. The whole program waits with it. */
   readonly waitMs: number;
   /** Told once when writes begin to fail outside a call; not again before many have worked. */
@@ -24,8 +26,8 @@ export interface BatchOptions {
 export interface Watcher {
   /** Inside the transaction, last. */
   beforeCommit(): void;
-  /** What was written since the last commit is undone. */
-  afterRollback(): void;
+  /** What was read of the file may not be so any more: the batch was undone, or another program has written. Never amid a batch. */
+  reread(): void;
 }
 
 /**
@@ -40,8 +42,10 @@ export class Batch {
   readonly #options: BatchOptions;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
+  readonly #version: StatementSync;
   readonly #watchers: Watcher[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #versionSeen: unknown;
   #rows = 0;
   #beganMs = 0;
   #restsUntil = 0;
@@ -54,6 +58,8 @@ export class Batch {
     this.#wait(options.waitMs);
     this.#begin = db.prepare('BEGIN IMMEDIATE');
     this.#commit = db.prepare('COMMIT');
+    this.#version = db.prepare('PRAGMA data_version');
+    this.#versionSeen = this.#version.get()?.['data_version'];
   }
 
   get trial(): boolean {
@@ -67,17 +73,30 @@ export class Batch {
   /** Runs the step in the batch's transaction; it says nothing that a trial, where it does not run, would need. */
   write(step: () => void, rows = 1): void {
     if (this.trial) return;
-    if (!this.db.isTransaction) this.#start();
+    const isFirst = !this.db.isTransaction;
+    if (isFirst) this.#start();
     try {
+      // Now that no other program can write until the batch has ended.
+      if (isFirst) this.look();
       step();
     } catch (error) {
       this.#careful = CAREFUL_WRITES;
       // Some errors, a full disk among them, can end the transaction by themselves.
-      if (!this.db.isTransaction) this.#over(true);
+      if (this.#options.eachAtOnce === true) this.#fail();
+      else if (!this.db.isTransaction) this.#over(true);
       throw error;
     }
     this.#rows += rows;
-    if (this.#careful > 0 || this.#rows >= COMMIT_ROWS || performance.now() < this.#restsUntil) this.commit();
+    if (this.#options.eachAtOnce === true || this.#careful > 0 || this.#rows >= COMMIT_ROWS) this.commit();
+    else if (performance.now() < this.#restsUntil) this.commit();
+  }
+
+  /** Has the watchers read anew where another program has written since the last look: a microsecond or two. */
+  look(): void {
+    const version = this.#version.get()?.['data_version'];
+    if (version === this.#versionSeen) return;
+    for (const watcher of this.#watchers) watcher.reread();
+    this.#versionSeen = version;
   }
 
   /** Throws where it fails; the batch is undone then. */
@@ -119,10 +138,11 @@ export class Batch {
     } catch (error) {
       this.#careful = CAREFUL_WRITES;
       // Whoever holds the file for long must not make every session wait for it again.
-      this.#wait(0);
+      if (this.#options.eachAtOnce !== true) this.#wait(0);
       throw error;
     }
     this.#beganMs = performance.now();
+    if (this.#options.eachAtOnce === true) return;
     this.#timer ??= setTimeout(() => this.quietly(() => this.commit()), COMMIT_AFTER_MS).unref();
   }
 
@@ -136,7 +156,7 @@ export class Batch {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#rows = 0;
-    if (undone) for (const watcher of this.#watchers) watcher.afterRollback();
+    if (undone) for (const watcher of this.#watchers) watcher.reread();
   }
 
   #wait(ms: number): void {

@@ -1,6 +1,14 @@
 import type { StatementSync } from 'node:sqlite';
 import type { Block, BlocksPort, Conviction } from '../../core/ports.ts';
-import { formatIp, networkAround, networkName, parseIp, parseNetwork, type Ip } from '../../mail/ip.ts';
+import {
+  contains,
+  networkAround,
+  networkName,
+  parseIp,
+  parseNetwork,
+  type Ip,
+  type Network,
+} from '../../mail/ip.ts';
 import type { Batch } from './batch.ts';
 import { Rows } from './rows.ts';
 
@@ -241,11 +249,10 @@ function parsed(text: string): { readonly network: string; readonly length: numb
 
 const nameOf = (ip: Ip, prefix: number): string => networkName(networkAround(ip, prefix));
 
-function overlap(a: Extract<ReturnType<typeof parseNetwork>, { kind: 'network' }>, text: string): boolean {
+function overlap(a: Network, text: string): boolean {
   const b = parseNetwork(text);
-  if (b.kind === 'bad' || a.base.family !== b.base.family) return false;
-  const prefix = Math.min(a.prefix, b.prefix);
-  return formatIp(networkAround(a.base, prefix).base) === formatIp(networkAround(b.base, prefix).base);
+  if (b.kind === 'bad') return false;
+  return a.prefix <= b.prefix ? contains(a, b.base) : contains(b, a.base);
 }
 
 function blockOf(row: Readonly<Record<string, unknown>>): Block {

@@ -213,6 +213,51 @@ describe('the lists in the store', () => {
     );
   });
 
+  const bad: [what: string, set: string, problem: RegExp][] = [
+    ['lifts that are no JSON', "kind = 'allow', lifts = 'dnsbl'", /not valid JSON/],
+    ['lifts that are no list', `kind = 'allow', lifts = '"dnsbl"'`, /no list of checks/],
+    ['lifts that are no names', "kind = 'allow', lifts = '[1]'", /no list of checks/],
+    ['a client that is none', "client = '192.0.2'", /192\.0\.2/],
+    ['a client in octets', "client = x'c0000207', sender = 'example.net'", /its client is no text/],
+    ['a sender that is none', "sender = 'a b'", /"a b" is no sender/],
+    ['nothing that it is about', 'client = NULL', /would match everything/],
+    ['a list of another version', "kind = 'grey'", /there is no list "grey"/],
+  ];
+  for (const [what, set, problem] of bad)
+    it(`one with ${what} is left out and told, and the others stay`, async (t) => {
+      const file = join(await tempDir(t), 'store.sqlite');
+      const { listed } = opened(t, { file });
+      const { id } = listed.add(block());
+      listed.add(sender('example.com'));
+      const db = new DatabaseSync(file);
+      db.exec(`UPDATE listed SET ${set} WHERE id = ${id}`);
+      db.close();
+      const told: string[] = [];
+      const read = atOnce(listed.reading((problem) => void told.push(problem)));
+      assert.deepEqual(
+        read.map((entry) => entry.sender),
+        ['example.com'],
+      );
+      assert.equal(told.length, 1);
+      assert.match(told[0]!, new RegExp(`^entry ${id}: .*${problem.source}`));
+      assert.deepEqual(
+        [listed.list(), listedIn(file, BEGIN_MS)].map((entries) => entries.length),
+        [1, 1],
+      );
+      assert.ok(listed.remove(id));
+    });
+
+  it('an end beyond all numbers is none', async (t) => {
+    const file = join(await tempDir(t), 'store.sqlite');
+    const { listed } = opened(t, { file });
+    const { id } = listed.add(block());
+    const db = new DatabaseSync(file);
+    db.exec(`UPDATE listed SET ends_ms = 9223372036854775807 WHERE id = ${id}`);
+    db.close();
+    assert.equal(atOnce(listed.reading()).length, 1);
+    assert.deepEqual([listed.list().length, listedIn(file, BEGIN_MS).length], [1, 1]);
+  });
+
   it('are read beside the program, and nothing is made', async (t) => {
     const file = join(await tempDir(t), 'store.sqlite');
     assert.deepEqual(listedIn(file), []);

@@ -1,7 +1,16 @@
 import type { StatementSync } from 'node:sqlite';
-import type { Listed, ListedPort, ListedQuery, NewListed } from '../../core/listed.ts';
+import {
+  LISTED_BY,
+  LISTED_KINDS,
+  type Listed,
+  type ListedPort,
+  type ListedQuery,
+  type NewListed,
+} from '../../core/listed.ts';
 import { conditionKey, type Conditions, type ListEntry } from '../../core/lists.ts';
+import { MAX_REASON } from '../../core/operator-block.ts';
 import type { Slices } from '../../core/slices.ts';
+import { dayText } from '../../core/wall-clock.ts';
 import { networkName, parseNetwork } from '../../mail/ip.ts';
 import { harmless } from '../harmless.ts';
 import type { Batch } from './batch.ts';
@@ -23,12 +32,12 @@ const SHOWN = 1000;
 const SLICE = 2000;
 /** What ended and was not collected yet, looked at for `version`: ten seconds of collecting. */
 const MAX_ENDED = 5000;
-const MAX_REASON = 200;
 const MAX_BY = 100;
 // RFC 5321 4.5.3.1: 64 octets, an at sign, 255 octets.
 const MAX_CONDITION = 320;
 const MAX_LIFTS = 100;
-const KINDS: readonly string[] = ['allow', 'block', 'list-host'] satisfies Listed['kind'][];
+const LIFTS_NOTHING_KNOWN = 'what it lifts is no list of checks';
+const KINDS: readonly string[] = LISTED_KINDS;
 const CONDITIONS = ['client', 'host', 'sender', 'recipient'] as const;
 const COLUMNS = `kind, client, host, sender, recipient, lifts, reason, by, decision, since_ms, ends_ms`;
 const ANYWHERE = ['client', 'host', 'sender', 'recipient', 'reason', 'by', 'decision']
@@ -64,9 +73,12 @@ export class ListedEntries implements ListedPort {
        WHERE ${inForce} AND (? = '' OR kind = ?) AND (? = '' OR instr(lower(${ANYWHERE}), ?) > 0)
        ORDER BY id DESC LIMIT ?`,
     );
+    // A number beyond 2^53, which only somebody else can have put there, must not cost us all other rows.
+    this.#list.setReadBigInts(true);
     this.#page = db.prepare(
       `SELECT id, ${COLUMNS} FROM listed WHERE id < ? AND ${inForce} ORDER BY id DESC LIMIT ${SLICE}`,
     );
+    this.#page.setReadBigInts(true);
     this.#insert = db.prepare(
       `INSERT INTO listed (key, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
@@ -85,19 +97,24 @@ export class ListedEntries implements ListedPort {
     );
   }
 
-  /** Newest first. */
+  /** Newest first; without what the gate leaves out. */
   list({ kind, text = '', limit = SHOWN }: ListedQuery = {}): readonly Listed[] {
     const its = kind ?? '';
     const part = text.toLowerCase();
-    return this.#list.all(this.#nowMs(), its, its, part, part, limit).map(listedOf);
+    const rows = this.#list.all(this.#nowMs(), its, its, part, part, limit);
+    return rows.flatMap((row) => (unreadable(row) === undefined ? [listedOf(row)] : []));
   }
 
-  /** All that the gate goes by, newest first. */
-  *reading(): Slices<readonly ListEntry[]> {
+  /** All that the gate goes by, newest first. A row that cannot be read, or matches nothing, is left out and told. */
+  *reading(leftOut: (problem: string) => void = () => undefined): Slices<readonly ListEntry[]> {
     const entries: ListEntry[] = [];
     for (let before = Number.MAX_SAFE_INTEGER; ;) {
       const rows = this.#page.all(before, this.#nowMs());
-      for (const row of rows) entries.push(entryOf(row));
+      for (const row of rows) {
+        const problem = unreadable(row);
+        if (problem === undefined) entries.push(entryOf(row));
+        else leftOut(`entry ${Number(row['id'])}: ${problem}`);
+      }
       if (rows.length < SLICE) return entries;
       before = Number(rows.at(-1)?.['id']);
       yield;
@@ -207,7 +224,7 @@ function problemOf(entry: NewListed, nowMs: number): string | undefined {
     lifts !== undefined &&
     (lifts.length > MAX_LIFTS || !lifts.every((name) => /^[a-z0-9-]{1,60}$/.test(name)))
   )
-    return 'what it lifts is no list of checks';
+    return LIFTS_NOTHING_KNOWN;
   if (endsMs !== undefined && !(endsMs > nowMs && endsMs <= Number.MAX_SAFE_INTEGER))
     return 'it would have ended already';
   if (decision !== undefined && !/^[\w-]{1,40}$/.test(decision)) return 'that is no id of a decision';
@@ -226,31 +243,49 @@ function conditionsOf(entry: NewListed): Conditions {
   };
 }
 
-function sourceOf(by: string, sinceMs: number): string {
-  const d = new Date(sinceMs);
-  const two = (n: number) => String(n).padStart(2, '0');
-  return `listed by ${by}, ${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}`;
-}
+const sourceOf = (by: string, sinceMs: number): string => `${LISTED_BY}${by}, ${dayText(sinceMs)}`;
 
 type Row = Readonly<Record<string, unknown>>;
 
+/** What is wrong with a row that this program would not have written so; another version, or somebody with a tool, has. */
+export function unreadable(row: Row): string | undefined {
+  try {
+    const entry = entryOf(row);
+    if (!KINDS.includes(entry.kind)) return `there is no list "${harmless(entry.kind.slice(0, 40))}"`;
+    const lifts: unknown = entry.lifts ?? [];
+    if (!Array.isArray(lifts) || !lifts.every((name) => typeof name === 'string')) return LIFTS_NOTHING_KNOWN;
+    conditionKey(entry);
+    return undefined;
+  } catch (error) {
+    return harmless(error instanceof Error ? error.message : String(error)).slice(0, MAX_CONDITION);
+  }
+}
+
 export function entryOf(row: Row): ListEntry & { readonly kind: Listed['kind'] } {
   const text = (name: string): Record<string, string> => {
-    const value = row[name];
-    return typeof value === 'string' ? { [name]: value } : {};
+    const value = textIn(row, name);
+    return value === undefined ? {} : { [name]: value };
   };
-  const { lifts } = row;
+  const lifts = textIn(row, 'lifts');
   return {
     kind: String(row['kind']) as Listed['kind'],
     ...text('client'),
     ...text('host'),
     ...text('sender'),
     ...text('recipient'),
-    ...(typeof lifts === 'string' ? { lifts: JSON.parse(lifts) as string[] } : {}),
+    ...(lifts === undefined ? {} : { lifts: JSON.parse(lifts) as string[] }),
     ...text('reason'),
     ...(row['ends_ms'] === null ? {} : { endsMs: Number(row['ends_ms']) }),
     source: sourceOf(String(row['by']), Number(row['since_ms'])),
   };
+}
+
+/** Throws on octets: an entry with one condition fewer would be about more. */
+function textIn(row: Row, name: string): string | undefined {
+  const value = row[name];
+  if (value === null) return undefined;
+  if (typeof value !== 'string') throw new Error(`its ${name} is no text`);
+  return value;
 }
 
 function listedOf(row: Row): Listed {

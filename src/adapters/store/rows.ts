@@ -17,7 +17,7 @@ export const COUNTS = `CREATE TABLE counts (name TEXT PRIMARY KEY, n INTEGER NOT
 
 /**
  * How many rows a table has, its bound, and the way out for rows that have ended. The number is kept in the database: counting
- * millions of rows would hold up the start.
+ * millions of rows would hold up the start. Other programs add and remove rows too: it is read again when they have written.
  */
 export class Rows implements Watcher {
   readonly #batch: Batch;
@@ -50,7 +50,7 @@ export class Rows implements Watcher {
         dropFirst: drop(part),
       };
     });
-    this.afterRollback();
+    this.reread();
     batch.watch(this);
   }
 
@@ -92,7 +92,7 @@ export class Rows implements Watcher {
     this.#uncommitted = 0;
   }
 
-  afterRollback(): void {
+  reread(): void {
     this.#uncommitted = 0;
     this.#n = Number(this.#count.get(this.#options.table)?.['n'] ?? 0);
   }

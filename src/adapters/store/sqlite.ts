@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { BOUNCED_GUESSES, GUESSES, REACHED, STRIKES } from '../../core/charges.ts';
 import type { Ports } from '../../core/ports.ts';
+import { MAX_LISTED } from '../../core/listed.ts';
 import { contains, formatIp, parseNetwork, type Network } from '../../mail/ip.ts';
 import { openDatabase } from '../sqlite.ts';
 import { Batch } from './batch.ts';
@@ -33,6 +34,11 @@ export interface StoreOptions {
   readonly nowMs?: () => number;
   /** A trial: answers what would be answered and changes nothing; where there is no file, as an empty store, and makes none. */
   readonly readOnly?: boolean;
+  /**
+   * For every program but the gate: what has ended is left to the gate, so are checkpoints, and each write is committed before its call
+   * returns. A guest that is stopped or gets no processor time has no lock that mail would wait for.
+   */
+  readonly guest?: boolean;
   /** Told when writes that nobody waits for begin to fail: the end of a batch, the collection. */
   readonly onTrouble?: (error: unknown) => void;
   /** How long a write waits for another program's, and the whole program with it. A command can wait longer than a gate. */
@@ -71,7 +77,9 @@ const LOG_OCTETS = 67_108_864;
 export function openStore(file: string, options: StoreOptions = {}): State {
   const db = options.readOnly === true ? openTrial(file) : openDatabase(file, MIGRATIONS);
   db.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA max_page_count = ${options.maxPages ?? 0xfffffffe}`);
-  db.exec(`PRAGMA wal_autocheckpoint = ${LOG_PAGES}; PRAGMA journal_size_limit = ${LOG_OCTETS}`);
+  // The last to close the file makes a checkpoint in any case.
+  const checkpointFrom = options.guest === true ? 0 : LOG_PAGES;
+  db.exec(`PRAGMA wal_autocheckpoint = ${checkpointFrom}; PRAGMA journal_size_limit = ${LOG_OCTETS}`);
   return new State(file, db, options);
 }
 
@@ -121,16 +129,17 @@ export class State implements Pick<Ports, 'store' | 'greylist' | 'standing' | 'b
   readonly #timer: NodeJS.Timeout | undefined;
 
   constructor(file: string, db: DatabaseSync, options: StoreOptions) {
-    const { nowMs = Date.now, readOnly = false, onTrouble = () => undefined } = options;
+    const { nowMs = Date.now, readOnly = false, guest = false, onTrouble = () => undefined } = options;
     this.#db = db;
     const batch = new Batch(db, {
       trial: readOnly,
+      eachAtOnce: guest,
       waitMs: options.waitMs ?? 50,
       onTrouble,
       onCommit: (rows) => this.#checkpoints?.committed(rows),
     });
     this.#batch = batch;
-    if (file !== ':memory:' && !readOnly) {
+    if (file !== ':memory:' && !readOnly && !guest) {
       const finish = () =>
         batch.quietly(() => {
           batch.commit();
@@ -148,7 +157,7 @@ export class State implements Pick<Ports, 'store' | 'greylist' | 'standing' | 'b
       maxNetworks: options.maxStandings ?? 5_000_000,
     });
     this.blocks = new Blocks(batch, nowMs, options.maxBlocks ?? 1_000_000);
-    this.listed = new ListedEntries(batch, nowMs, options.maxListed ?? 100_000);
+    this.listed = new ListedEntries(batch, nowMs, options.maxListed ?? MAX_LISTED);
     const maxRates = options.maxRates ?? 100_000;
     const tallies = TABLES.map(
       ([space, table]) => [space, new Tally(batch, nowMs, table, maxRates)] as const,
@@ -165,7 +174,7 @@ export class State implements Pick<Ports, 'store' | 'greylist' | 'standing' | 'b
       this.rates,
       ...tallies.map(([, tally]) => tally.rows),
     ];
-    if (!readOnly) {
+    if (!readOnly && !guest) {
       this.#timer = setInterval(() => batch.quietly(() => this.collect()), COLLECT_EVERY_MS).unref();
     }
   }
@@ -173,6 +182,8 @@ export class State implements Pick<Ports, 'store' | 'greylist' | 'standing' | 'b
   /** Drops some of what has ended, for so long at the most, and says whether there may be more: call it again a moment later. */
   collect(budgetMs = STEP_MS): boolean {
     const until = performance.now() + budgetMs;
+    // A batch that is open has looked when it began.
+    if (!this.#db.isTransaction) this.#batch.look();
     let left = this.#collected;
     // All tables in turn, so that a full one does not keep the others waiting.
     do left = left.filter((table) => table.dropEnded(STEP_ROWS) === STEP_ROWS);

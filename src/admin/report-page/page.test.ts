@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { decision } from '../../../test/contracts/journal.ts';
 import { onEnd, type Cleanup } from '../../../test/program.ts';
 import { tempDir } from '../../../test/tempdir.ts';
@@ -9,6 +11,7 @@ import { openDesk } from '../../adapters/desk/sqlite.ts';
 import { openJournal } from '../../adapters/journal/sqlite.ts';
 import type { Decision } from '../../core/decision.ts';
 import { refusal, replies } from '../../core/replies.ts';
+import type { ReportPageConfig } from '../../config/admin.ts';
 import { networkSet } from '../../mail/networks.ts';
 import { openReportPage, type ReportPageLimits, type ReportPageWorld } from './page.ts';
 
@@ -56,21 +59,22 @@ async function opened(
   const desk = openDesk(join(dir, 'desk.sqlite'), { nowMs, reportsPerHour });
   onEnd(cleanup, () => desk.close());
   const troubles: unknown[] = [];
+  let settings: ReportPageConfig = {
+    listen: { address: '127.0.0.1', port: 0 },
+    url: URL_OF_PAGE,
+    proxies: networkSet(proxies),
+    reportsPerHour,
+    reportsPerHourInAll: 200,
+  };
   const page = await openReportPage(
     {
       journal: journal ?? recorded,
       desk,
       nowMs,
-      config: () => ({ site: { clientPrefix: { v4: 24, v6: 64 } } }),
+      config: () => ({ site: { clientPrefix: { v4: 24, v6: 64 } }, admin: { reportPage: settings } }),
       trouble: (_what, error) => troubles.push(error),
     },
-    {
-      listen: { address: '127.0.0.1', port: 0 },
-      url: URL_OF_PAGE,
-      proxies: networkSet(proxies),
-      reportsPerHour,
-      reportsPerHourInAll: 200,
-    },
+    settings,
     limits,
   );
   onEnd(cleanup, () => page.close());
@@ -81,7 +85,15 @@ async function opened(
   };
   const post = (path: string, fields: Readonly<Record<string, string>>, headers = {}) =>
     ask(path, { method: 'POST', body: new URLSearchParams(fields), headers });
-  return { ask, post, desk, port, troubles, later: (ms: number) => void (clock.ms += ms) };
+  return {
+    ask,
+    post,
+    desk,
+    port,
+    troubles,
+    later: (ms: number) => void (clock.ms += ms),
+    reload: (over: Partial<ReportPageConfig>) => void (settings = { ...settings, ...over }),
+  };
 }
 
 const form = { text: 'We have mended our DNS', contact: 'ann@example.net', website: '' };
@@ -281,6 +293,25 @@ describe('a report', () => {
   });
 });
 
+describe('reports of one refused client', () => {
+  it('are few, from however many networks they come', async (t) => {
+    const ids = ['AAAAAAA1', 'AAAAAAA2', 'AAAAAAA3'];
+    const others = { client: { address: '203.0.113.5', port: 1 } };
+    const { post } = await opened(t, {
+      decisions: ids.map((id, i) => {
+        const one = refused(id);
+        return i < 2 ? one : { ...one, session: { ...one.session, ...others } };
+      }),
+      reportsPerHour: 1,
+      proxies: ['127.0.0.1'],
+    });
+    const statuses: number[] = [];
+    for (const [i, id] of ids.entries())
+      statuses.push((await post(`/r/${id}`, form, { 'x-forwarded-for': `198.51.${i}.1` })).status);
+    assert.deepEqual(statuses, [303, 429, 303]);
+  });
+});
+
 describe('ids', () => {
   it('that never were, of accepted messages and of sessions look the same', async (t) => {
     const decisions = [
@@ -348,6 +379,14 @@ describe('the network of a visitor', () => {
     assert.equal((await ask(`/r/${ID}`, from('203.0.113.3'))).status, 200);
     assert.deepEqual(troubles, []);
   });
+
+  it('is by the proxies of this moment', async (t) => {
+    const { ask, reload } = await opened(t, { limits: { looksPerMinute: 1 }, proxies: ['127.0.0.1'] });
+    assert.equal((await ask(`/r/${ID}`, from('198.51.100.2'))).status, 200);
+    reload({ proxies: networkSet(['203.0.113.1']) });
+    assert.equal((await ask(`/r/${ID}`, from('198.51.101.2'))).status, 200);
+    assert.equal((await ask(`/r/${ID}`, from('198.51.102.2'))).status, 429);
+  });
 });
 
 describe('the listener', () => {
@@ -399,6 +438,48 @@ describe('the listener', () => {
     const slow = `POST /r/${ID} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\ntext=`;
     assert.match(await said(slow), /^(?:HTTP\/1\.1 4\d\d |$)/);
     assert.match(await said('GET /r/x HTTP/1.1\r\n'), /^(?:HTTP\/1\.1 4\d\d |$)/);
+  });
+
+  it('lets nobody take all of its connections, but a proxy that is named', async (t) => {
+    const { ask, port, reload } = await opened(t, { limits: { connectionsOfOne: 3 } });
+    const held = async (most: number): Promise<Socket[]> => {
+      const sockets: Socket[] = [];
+      for (let n = 0; n < most; n++) {
+        const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+        onEnd(t, async () => void socket.destroy());
+        await once(socket, 'connect');
+        sockets.push(socket);
+      }
+      return sockets;
+    };
+    const isClosed = (socket: Socket) =>
+      Promise.race([once(socket.resume(), 'close').then(() => true), sleep(200, false)]);
+    const [first, second, third, fourth] = await held(4);
+    assert.ok(first && second && third && fourth);
+    assert.equal(await isClosed(fourth), true);
+    assert.equal(await isClosed(third), false);
+    await assert.rejects(ask('/robots.txt'));
+    first.destroy();
+    second.destroy();
+    await sleep(20);
+    assert.equal((await ask('/robots.txt', { headers: { connection: 'close' } })).status, 200);
+    reload({ proxies: networkSet(['127.0.0.1']) });
+    await held(5);
+    assert.equal((await ask('/robots.txt')).status, 200);
+  });
+
+  it('reads few of the decisions of a session', async (t) => {
+    const asked: unknown[] = [];
+    const { ask } = await opened(t, {
+      journal: {
+        find: async (query) => {
+          asked.push(query);
+          return [];
+        },
+      },
+    });
+    assert.equal((await ask(`/r/${ID}`)).status, 404);
+    assert.deepEqual(asked, [{ id: ID, limit: 3 }]);
   });
 
   it('says no more of trouble than that there is some', async (t) => {

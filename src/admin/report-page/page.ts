@@ -5,10 +5,12 @@
  * Everything that comes in is a stranger's: the id, the form, X-Forwarded-For. What is shown was said to the client already. An id that
  * never was, one of an accepted message and one that is too old get the same page, and looks cost: ids cannot be tried out.
  *
- * Limits: looks by client network, look-ups at a time, connections, the size of a form and the time it takes.
+ * Limits: looks by client network, look-ups at a time, connections in all and by client network, the size of a form and the time it takes.
  */
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import type { ReportPageConfig } from '../../config/admin.ts';
+import type { AdminConfig, ReportPageConfig } from '../../config/admin.ts';
 import type { Report } from '../../core/desk.ts';
 import { clientNetwork, type Site } from '../../core/site.ts';
 import { networkSet } from '../../mail/networks.ts';
@@ -18,11 +20,15 @@ import { openLooks } from './looks.ts';
 import { idOf, refusalOf, type Refusal } from './refusal.ts';
 import { STYLE } from './style.ts';
 import { NOT_OURS, refusalPage, TOO_LARGE, TOO_MANY, TROUBLE, UNKNOWN } from './views.ts';
-import { isOwnForm, visitorOf } from './visitor.ts';
+import { ipOf, isOwnForm, visitorOf } from './visitor.ts';
 
 /** What the page works with. */
 export type ReportPageWorld = Pick<AdminWorld, 'nowMs' | 'trouble'> & {
-  readonly config: () => { readonly site: Pick<Site, 'clientPrefix'> };
+  /** In force: a reload changes all but where the page listens. */
+  readonly config: () => {
+    readonly site: Pick<Site, 'clientPrefix'>;
+    readonly admin: Pick<AdminConfig, 'reportPage'>;
+  };
   readonly journal: Pick<AdminWorld['journal'], 'find'>;
   readonly desk: Pick<AdminWorld['desk'], 'reports'>;
 };
@@ -38,21 +44,28 @@ export interface ReportPageLimits {
   /** For a request to be there whole. */
   readonly requestMs?: number;
   readonly connections?: number;
+  /** Of one client network that is none of the proxies: from each of those all visitors come. */
+  readonly connectionsOfOne?: number;
 }
 
 /** An id that is none costs as many looks: a network can try out ten a minute. */
 const MISS_COSTS = 6;
 /** Look-ups in the journal at one time. */
 const MAX_LOOKUPS = 16;
-/** Transactions of a session whose id was asked for. */
-const MAX_DECISIONS = 20;
+/** Transactions of a session whose id was asked for: each is read whole, and what named the session's id is among the last. */
+const MAX_DECISIONS = 3;
 const REPORTS_AGAIN_S = 3600;
 
 /** Begins to listen. Rejects with the problem where it cannot. */
 export async function openReportPage(
   world: ReportPageWorld,
-  settings: ReportPageConfig,
-  { looksPerMinute = 60, requestMs = 15_000, connections = 200 }: ReportPageLimits = {},
+  first: ReportPageConfig,
+  {
+    looksPerMinute = 60,
+    requestMs = 15_000,
+    connections = 200,
+    connectionsOfOne = 20,
+  }: ReportPageLimits = {},
 ): Promise<ReportPage> {
   const app = fastify({
     bodyLimit: MAX_BODY_OCTETS,
@@ -72,17 +85,47 @@ export async function openReportPage(
     frameworkErrors: (_error, _request, reply) => void notFound(reply),
   });
   app.server.maxConnections = connections;
+  const settings = () => world.config().admin.reportPage ?? first;
+  boundConnections(app.server, connectionsOfOne, (socket) => {
+    const peer = ipOf(socket.remoteAddress ?? '');
+    if (peer === undefined || settings().proxies.has(peer)) return undefined;
+    return clientNetwork(world.config().site, peer);
+  });
   serve(app, world, settings, looksPerMinute);
-  await app.listen({ host: settings.listen.address, port: settings.listen.port });
+  await app.listen({ host: first.listen.address, port: first.listen.port });
   const at = app.server.address();
-  const port = at !== null && typeof at === 'object' ? at.port : settings.listen.port;
-  return { address: { host: settings.listen.address, port }, close: () => app.close() };
+  const port = at !== null && typeof at === 'object' ? at.port : first.listen.port;
+  return { address: { host: first.listen.address, port }, close: () => app.close() };
+}
+
+/** Who opens more than `most` has the last of them closed. `networkOf`: undefined for whoever may have any number. */
+function boundConnections(
+  server: Server,
+  most: number,
+  networkOf: (socket: Socket) => string | undefined,
+): void {
+  const open = new Map<string, number>();
+  server.on('connection', (socket) => {
+    const network = networkOf(socket);
+    if (network === undefined) return;
+    const before = open.get(network) ?? 0;
+    if (before >= most) {
+      socket.destroy();
+      return;
+    }
+    open.set(network, before + 1);
+    socket.once('close', () => {
+      const left = (open.get(network) ?? 1) - 1;
+      if (left === 0) open.delete(network);
+      else open.set(network, left);
+    });
+  });
 }
 
 function serve(
   app: FastifyInstance,
   world: ReportPageWorld,
-  settings: ReportPageConfig,
+  settings: () => ReportPageConfig,
   looksPerMinute: number,
 ): void {
   const { journal, desk, nowMs, trouble } = world;
@@ -92,7 +135,7 @@ function serve(
   const networkOf = (request: FastifyRequest): string => {
     const peer = request.raw.socket.remoteAddress;
     const said = request.headers['x-forwarded-for'];
-    const visitor = visitorOf(peer, said, settings.proxies);
+    const visitor = visitorOf(peer, said, settings().proxies);
     // Left unsaid, all visitors would share one network's looks and reports, and nobody would know why.
     if (!warned && said !== undefined && LOOPBACK.has(visitor)) {
       warned = true;
@@ -116,7 +159,7 @@ function serve(
     if (request.routeOptions.url !== PAGE) return;
     const network = networkOf(request);
     if (!looks.take(network)) return tooMany(reply, looks.waitS(network));
-    if (request.method === 'POST' && !isOwnForm(request.headers, settings.url))
+    if (request.method === 'POST' && !isOwnForm(request.headers, settings().url))
       return send(reply, 403, NOT_OURS);
     if (lookups >= MAX_LOOKUPS) return send(reply.header('Retry-After', 5), 503, TROUBLE);
   });
@@ -169,8 +212,10 @@ function serve(
     return reply.code(303).header('Location', refusal.decision).send();
   });
 
-  const file = ({ decision, check }: Refusal, { contact, text }: Typed, network: string) =>
-    desk.reports.file({ decision, check, network, contact, text });
+  const file = ({ decision, check, client }: Refusal, { contact, text }: Typed, network: string) => {
+    const refused = clientNetwork(world.config().site, client);
+    return desk.reports.file({ decision, check, network, refused, contact, text });
+  };
 
   app.get('/r/style.css', (_request, reply) =>
     reply.type('text/css; charset=utf-8').header('Cache-Control', 'public, max-age=3600').send(STYLE),

@@ -64,6 +64,7 @@ describe('what is shown of a decision', () => {
     assert.deepEqual(shown, {
       decision: ID,
       check: 'fcrdns',
+      client: '192.0.2.7',
       atMs: 1_000_000,
       kind: 'refused',
       said: [

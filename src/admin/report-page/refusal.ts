@@ -7,6 +7,8 @@ export interface Refusal {
   /** Of the decision; the id that was asked for may be its session's. */
   readonly decision: string;
   readonly check?: string | undefined;
+  /** That was refused. */
+  readonly client: string;
   readonly atMs: number;
   readonly kind: 'refused' | 'deferred';
   /** The replies as they were said, line by line. */
@@ -34,6 +36,7 @@ export function refusalOf(decisions: readonly Decision[], id: string): Refusal |
     return {
       decision: decision.id,
       check: (said.find((s) => s.reply.code >= 500) ?? first).check,
+      client: decision.session.client.address,
       atMs: decision.atMs,
       kind: said.some((s) => s.reply.code >= 500) ? 'refused' : 'deferred',
       said: [...new Set(said.map((s) => formatReply(s.reply).trimEnd()))].slice(0, MOST_REPLIES),

@@ -23,7 +23,7 @@ export function visitorOf(
 }
 
 /** An IPv4 peer of an IPv6 socket is an IPv4 peer. */
-function ipOf(text: string): string | undefined {
+export function ipOf(text: string): string | undefined {
   return canonicalAddress(text.replace(/^::ffff:(?=\d+\.)/i, ''));
 }
 

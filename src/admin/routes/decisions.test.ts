@@ -92,7 +92,19 @@ describe('decisions over the API', () => {
       block.examples.map(({ id }) => id),
       ['DELIVERED'],
     );
-    await ask('block', { scope: 'client' });
+    const undone = await ask('block', { scope: 'client' });
+    assert.ok(
+      undone.notes.includes(
+        `An allow entry lets this in all the same: ${listed?.source} (a mistake); remove entry ${listed?.id}`,
+      ),
+      undone.notes.join(),
+    );
+    // The client is let in, so nothing of its mail is stopped by its sender either.
+    const sender = await ask('block', { scope: 'sender', dryRun: true });
+    assert.ok(
+      sender.notes.some((note) => note.startsWith('An allow entry lets this in')),
+      sender.notes.join(),
+    );
     assert.equal(admin.store.listed.list({ kind: 'block' }).length, 1);
   });
 
@@ -149,6 +161,34 @@ describe('decisions over the API', () => {
     );
   });
 
+  it('searches as people type', async (t) => {
+    const { get, raw } = await openApi(t);
+    const { decisions } = await get<DecisionList>('/api/decisions?id=refuseda');
+    assert.deepEqual(
+      decisions.map(({ id }) => id),
+      ['REFUSEDA'],
+    );
+    assert.deepEqual((await get<DecisionList>('/api/decisions?check=rhsbl')).decisions, []);
+    const cases: readonly [query: string, field: string, error: RegExp][] = [
+      ['since=2&until=1', 'until', /^until: is before since/],
+      ['check=dnsbll', 'check', /^check: there is no check dnsbll; did you mean dnsbl\?$/],
+      ['check=zzzzzzzzz', 'check', /^check: there is no check zzzzzzzzz; there are .*suspicion$/],
+      ['since=yesterday', 'since', /^since: wants a time in milliseconds since 1970$/],
+      ['until=1.5', 'until', /^until: wants a time in milliseconds since 1970$/],
+      ['limit=0', 'limit', /^limit: wants a number of 1 or more$/],
+      ['outcome=refusd', 'outcome', /^outcome: wants one of .*; did you mean refused\?$/],
+      ['sender=', 'sender', /^sender: is empty; write something$/],
+      ['client=nonsense', 'client', /^client: wants an address or a network/],
+    ];
+    for (const [query, field, error] of cases) {
+      const answer = await raw('GET', `/api/decisions?${query}`);
+      assert.equal(answer.status, 400, query);
+      const said = problem.parse(answer.json);
+      assert.match(said.error, error);
+      assert.equal(said.field, field);
+    }
+  });
+
   it('refuses entries that make no sense, with the field', async (t) => {
     const { admin, raw } = await openApi(t);
     const cases: readonly [string, object, number, string?][] = [
@@ -157,6 +197,9 @@ describe('decisions over the API', () => {
       ['NOBODY', { scope: 'sender', reason: 'x' }, 422, 'scope'],
       ['NOBODY', { scope: 'recipient', reason: 'x' }, 422, 'recipientOnly'],
       ['REFUSEDA', { scope: 'client', reason: ' ' }, 400, 'reason'],
+      ['REFUSEDA', { scope: 'client' }, 400, 'reason'],
+      ['REFUSEDA', { reason: 'x' }, 400, 'scope'],
+      ['REFUSEDA', { scope: 'client', reason: 5 }, 400, 'reason'],
       ['REFUSEDA', { scope: 'world', reason: 'x' }, 400, 'scope'],
       ['REFUSEDA', { scope: 'client', reason: 'x', lastsMs: 1 }, 400, 'lastsMs'],
       ['REFUSEDA', { scope: 'client', reason: 'x', other: 1 }, 400],
@@ -167,6 +210,8 @@ describe('decisions over the API', () => {
       assert.equal(answer.status, status, JSON.stringify(body));
       const said = problem.parse(answer.json);
       if (field !== undefined) assert.equal(said.field, field);
+      // The library's own words are for programmers.
+      assert.doesNotMatch(said.error, /Invalid|Too |expected|NaN|>=/);
     }
     const blocked = await raw('POST', '/api/decisions/REFUSEDA/block', { scope: 'recipient', reason: 'x' });
     assert.equal(blocked.status, 422);

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { OUTCOMES, type Decision, type JournalQuery } from '../../core/decision.ts';
+import { nearest } from '../../config/nearest.ts';
 import { parseNetwork } from '../../mail/ip.ts';
 import type { DecisionStory } from '../api.ts';
 import { decisionLines, findDecision } from '../decision-lines.ts';
@@ -16,11 +17,11 @@ import {
   markRequest,
   teachRequest,
 } from '../schemas.ts';
+import { checkSpan, spanQuery } from '../span.ts';
 import { storyOf, verdictOf } from '../story.ts';
 import type { AdminWorld } from '../world.ts';
 
 const text = (most: number) => z.string().trim().min(1).max(most).exactOptional();
-const timeMs = z.coerce.number().exactOptional();
 const query = z.object({
   id: text(60),
   client: text(60),
@@ -28,12 +29,20 @@ const query = z.object({
   recipient: text(320),
   check: text(60),
   outcome: z.enum(OUTCOMES).exactOptional(),
-  since: timeMs,
-  until: timeMs,
+  ...spanQuery,
   limit: z.coerce.number().int().min(1).max(500).default(50),
   before: text(200),
 });
 const params = z.object({ id: z.string().regex(/^[0-9A-Za-z._-]{1,60}$/, 'is no id of a decision') });
+
+/** An old journal may name checks that there are no more, so a name is doubted only where nothing was found by it. */
+function checkCheck({ checks }: AdminWorld, name: string | undefined): void {
+  const known = [...checks.map((check) => check.name), 'suspicion'];
+  if (name === undefined || known.includes(name)) return;
+  const near = nearest(name, known);
+  const remedy = near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`;
+  throw new Refused(400, `check: there is no check ${name}; ${remedy}`, { field: 'check' });
+}
 
 /** Of one session; more are found by its id. */
 const MAX_OF_SESSION = 50;
@@ -54,16 +63,22 @@ export function decisionsRoutes(app: FastifyInstance, world: AdminWorld): void {
       query,
       answer: decisionList,
     },
-    async ({ query: { since, until, client, ...rest } }) => {
+    async ({ query: { since, until, client, id, ...rest } }) => {
       if (client !== undefined && parseNetwork(client).kind === 'bad')
-        throw new Refused(400, 'wants an address or a network such as 192.0.2.0/24', { field: 'client' });
+        throw new Refused(400, 'client: wants an address or a network such as 192.0.2.0/24', {
+          field: 'client',
+        });
+      checkSpan({ ...(since === undefined ? {} : { since }), ...(until === undefined ? {} : { until }) });
       const asked: JournalQuery = {
         ...rest,
+        // However it is written down from a telephone.
+        ...(id === undefined ? {} : { id: id.toUpperCase() }),
         ...(client === undefined ? {} : { client }),
         ...(since === undefined ? {} : { sinceMs: since }),
         ...(until === undefined ? {} : { untilMs: until }),
       };
       const page = await taken(() => world.journal.findPage(asked));
+      if (page.decisions.length === 0 && page.before === undefined) checkCheck(world, rest.check);
       return {
         decisions: decisionLines(world, page.decisions),
         before: page.before,

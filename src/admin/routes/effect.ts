@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { route } from '../route.ts';
 import { safeToTurnOff } from '../safe-to-turn-off.ts';
 import { effect } from '../schemas.ts';
-import { spanQuery, stepOf } from '../span.ts';
+import { checkSpan, spanQuery, stepOf } from '../span.ts';
 import type { AdminWorld } from '../world.ts';
 
 export function effectRoutes(app: FastifyInstance, world: AdminWorld): void {
@@ -17,6 +17,7 @@ export function effectRoutes(app: FastifyInstance, world: AdminWorld): void {
       answer: effect,
     },
     async ({ query }) => {
+      checkSpan(query);
       const untilMs = query.until ?? world.nowMs();
       const sinceMs = query.since ?? untilMs - 86_400_000;
       const stepMs = stepOf({ sinceMs, untilMs });

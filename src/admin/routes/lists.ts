@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { LISTED_KINDS } from '../../core/listed.ts';
 import type { Lists } from '../api.ts';
 import { entryWords } from '../entry-words.ts';
 import { Refused, taken } from '../refused.ts';
@@ -13,7 +14,6 @@ const SHOWN = 500;
 const SHOWN_OF_FILES = 200;
 /** Entries of a slice: some milliseconds. */
 const SLICE = 4096;
-const KINDS = ['allow', 'block', 'list-host'] as const;
 
 export function listsRoutes(app: FastifyInstance, world: AdminWorld): void {
   route(
@@ -23,7 +23,7 @@ export function listsRoutes(app: FastifyInstance, world: AdminWorld): void {
       url: '/api/lists',
       summary: 'Entries that people keep here, and those of the files',
       query: z.object({
-        kind: z.enum(KINDS).exactOptional(),
+        kind: z.enum(LISTED_KINDS).exactOptional(),
         text: z.string().max(320).exactOptional(),
       }),
       answer: lists,

@@ -16,7 +16,7 @@ export function metricsRoutes(app: FastifyInstance, world: AdminWorld, access: A
     },
     async (request, reply) => {
       if (request.user === undefined && !access.mayReadMetrics(request.raw))
-        throw new Refused(403, 'metrics_from in [admin] does not name you');
+        throw new Refused(403, 'metrics_from in [admin] does not name you, or a web server passed this on');
       const { text, contentType } = await world.metrics();
       return reply.type(contentType).send(text);
     },

@@ -24,10 +24,11 @@ export function nowRoutes(app: FastifyInstance, world: AdminWorld): void {
       const { journal, desk, checks } = world;
       const untilMs = world.nowMs();
       const span = { sinceMs: untilMs - query.minutes * 60_000, untilMs };
-      const [all, traffic, effects] = await Promise.all([
+      const [all, traffic, effects, rungs] = await Promise.all([
         journal.summary(span),
         journal.traffic({ ...span, stepMs: stepOf(span) }),
         journal.effect(span),
+        journal.rungs(span),
       ]);
       const { received, delivered, relayed, rejected, deferred, abandoned, tagged } = all;
       const messages = delivered + relayed;
@@ -35,7 +36,7 @@ export function nowRoutes(app: FastifyInstance, world: AdminWorld): void {
         atMs: untilMs,
         summary: { received, delivered, relayed, rejected, deferred, abandoned, tagged },
         traffic,
-        funnel: funnelOf(effects, checks, messages === 0 ? 0 : all.deliveredOctets / messages),
+        funnel: funnelOf(effects, rungs, checks, messages === 0 ? 0 : all.deliveredOctets / messages),
         ...gateNow(world),
         queue: desk.queue.last(),
         openReports: desk.reports.open(),

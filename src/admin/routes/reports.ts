@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { MAX_REASON } from '../../core/operator-block.ts';
 import { formatReply } from '../../mail/reply.ts';
 import type { ReportLine } from '../api.ts';
 import { decisionLines, findDecision } from '../decision-lines.ts';
@@ -71,5 +72,3 @@ export function reportsRoutes(app: FastifyInstance, world: AdminWorld): void {
     },
   );
 }
-
-const MAX_REASON = 200;

@@ -47,6 +47,7 @@ describe('the API', () => {
     for (const body of [
       { kind: 'allow', reason: 'matches everything' },
       { kind: 'allow', client: 'nonsense', reason: 'x' },
+      { kind: 'allow', sender: 'a@@b', reason: 'x' },
       { kind: 'allow', client: '192.0.2.7', lifts: ['no-such-check'], reason: 'x' },
       { kind: 'block', client: '192.0.2.7', lifts: ['dnsbl'], reason: 'x' },
     ]) {
@@ -90,7 +91,7 @@ describe('the API', () => {
     assert.ok(
       dnsbl.points.every(({ sinceMs }) => sinceMs > effect.sinceMs - 3_600_000 && sinceMs <= effect.untilMs),
     );
-    assert.equal(dnsbl.safeToTurnOff.safe, false);
+    assert.equal(dnsbl.safeToTurnOff.safe, 'no');
     assert.ok(dnsbl.summary.length > 0);
   });
 
@@ -105,7 +106,12 @@ describe('the API', () => {
     assert.match(settings.text, /host_name = "mx\.example\.org"/);
     const dnsbl = settings.checks.find(({ check }) => check === 'dnsbl');
     assert.ok(dnsbl?.settings.some(({ key, from }) => key === 'on_fail' && from === 'default'));
-    const queue = await get<QueueHistory>('/api/queue');
+    let queue = await get<QueueHistory>('/api/queue');
+    while (queue.now === undefined) {
+      await new Promise((wake) => setTimeout(wake, 20));
+      queue = await get<QueueHistory>('/api/queue');
+    }
+    assert.equal(queue.now.messages, 7);
     assert.equal(queue.watched, true);
     assert.equal(queue.alerts.length, 1);
   });
@@ -134,6 +140,7 @@ describe('the API', () => {
       const report = desk.reports.file({
         decision,
         network: '192.0.2.0/24',
+        refused: '192.0.2.0/24',
         contact: '',
         text: 'we are no spammers',
       });
@@ -152,6 +159,11 @@ describe('the API', () => {
     assert.match(reports[2]?.refusal ?? '', /^550/);
     const answer = (id: number, body: object) => raw('POST', `/api/reports/${id}/answer`, body);
     assert.equal((await answer(one, { state: 'let-in', text: 'sorry' })).status, 400);
+    for (const said of [{ text: ' ' }, {}])
+      assert.deepEqual((await answer(one, { state: 'declined', ...said })).json, {
+        error: 'text: the sender reads it; write a sentence',
+        field: 'text',
+      });
     assert.equal((await answer(gone, { state: 'let-in', text: 'sorry', scope: 'client' })).status, 409);
     await send(
       'POST',

@@ -10,6 +10,7 @@ export function sessionRoutes(app: FastifyInstance, world: AdminWorld, access: A
     user: name,
     csrf,
     hostName: world.config().site.hostName,
+    takesReports: world.config().admin.reportPage !== undefined,
     version: world.version,
   });
   const setCookie = (reply: FastifyReply, secure: boolean, token: string, lastsMs: number) =>

@@ -3,7 +3,15 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { QueueAlertConfig } from '../../config/admin.ts';
 import { nextState, QUIET, rebuiltState, settleMs, type AlertState } from './queue-alerts.ts';
-import { clearedText, firingText, lengthText, quietText, shortLength } from './words.ts';
+import {
+  clearedText,
+  firingText,
+  lengthText,
+  quietText,
+  settingText,
+  shortLength,
+  waitingText,
+} from './words.ts';
 
 const MINUTE = 60_000;
 const START = 1_000_000 * MINUTE;
@@ -173,10 +181,22 @@ describe('in words', () => {
       clearedText(HELD, { ...sample, messages: 120 }, START - 42 * MINUTE),
       '120 messages in the queue, below 400 again, 42 minutes after it had grown above 500',
     ],
-    [quietText(HELD), 'above 500 for 10 minutes'],
-    [quietText({ ...PERCENTILE, percentile: 99.5 }), 'the 99.5th percentile of 1 hour above 500'],
-    [quietText({ ...PERCENTILE, percentile: 93 }), 'the 93rd percentile of 1 hour above 500'],
-    [quietText({ ...PERCENTILE, percentile: 11 }), 'the 11th percentile of 1 hour above 500'],
+    [
+      firingText({ ...HELD, above: 100, forMs: 20_000 }, { atMs: START, messages: 120 }, START - 20_000),
+      '120 messages in the queue for 20 seconds, above 100',
+    ],
+    [quietText(HELD), 'rings when above 500 for 10 minutes'],
+    [settingText(20_000), '20s'],
+    [settingText(600_000), '10m'],
+    [settingText(90_000), '90s'],
+    [settingText(1500), '1500ms'],
+    [settingText(0), '0ms'],
+    [
+      quietText({ ...PERCENTILE, percentile: 99.5 }),
+      'rings when the 99.5th percentile of 1 hour is above 500',
+    ],
+    [quietText({ ...PERCENTILE, percentile: 93 }), 'rings when the 93rd percentile of 1 hour is above 500'],
+    [quietText({ ...PERCENTILE, percentile: 11 }), 'rings when the 11th percentile of 1 hour is above 500'],
     [lengthText(0), '0 seconds'],
     [lengthText(1000), '1 second'],
     [lengthText(90_000), '90 seconds'],
@@ -185,4 +205,22 @@ describe('in words', () => {
     [shortLength(26 * 60 * MINUTE), '26 h'],
   ];
   for (const [said, expected] of cases) it(expected, () => assert.equal(said, expected));
+
+  it('says until when one waits to be over', () => {
+    const alert = { ...HELD, above: 100, clearBelow: 80, forMs: 20_000 };
+    const noon = new Date(2026, 10, 21, 14, 30).getTime();
+    const now = { atMs: noon, messages: 5 };
+    assert.equal(
+      waitingText(alert, now, { sinceMs: noon - 2 * MINUTE, settlesMs: 20_000 }),
+      '5 messages in the queue now; was above 100 since 14:28; over when below 80 for 20 s',
+    );
+    assert.match(
+      waitingText(alert, now, { sinceMs: noon - 24 * 60 * MINUTE, settlesMs: 20_000 }),
+      / since 2026-11-20 14:30; /,
+    );
+    assert.match(
+      waitingText({ ...alert, percentile: 50 }, now, { sinceMs: undefined, settlesMs: 20_000 }),
+      / now; the 50th percentile of 20 seconds was above 100; over/,
+    );
+  });
 });

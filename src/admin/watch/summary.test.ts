@@ -160,7 +160,13 @@ describe('the daily summary', () => {
         subject: '',
         text: `${text}\n\nmore`,
       });
-    w.desk.reports.file({ decision: 'A1', network: '192.0.2.0/24', contact: '', text: 'x' });
+    w.desk.reports.file({
+      decision: 'A1',
+      network: '192.0.2.0/24',
+      refused: '192.0.2.0/24',
+      contact: '',
+      text: 'x',
+    });
     const text = await dailySummaryText(w, SPAN);
     assert.match(text, /^Alerts\n {2}- 06:00 {2}852 messages\n {2}- 06:00 {2}over: 3 messages\n/m);
     assert.match(text, /^ {2}1 waits for an answer: https:\/\/gate\.example\.org\/$/m);

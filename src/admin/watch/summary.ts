@@ -1,6 +1,7 @@
 /** The daily summary: what was refused, what is open, what looks wrong. Plain text, for a mail and for the terminal. */
 import type { CheckSummary, Summary } from '../../core/decision.ts';
-import type { Notice } from '../../core/notice.ts';
+import type { KeptNotice, Notice } from '../../core/notice.ts';
+import { dayText, timeOfDay } from '../../core/wall-clock.ts';
 import type { WatchWorld } from './watch.ts';
 import { suspicious } from './suspicious.ts';
 
@@ -25,11 +26,26 @@ export function dueSummary(nowMs: number, atMinutes: number): DueSummary {
   const late = momentOf(0).getTime() > nowMs ? 1 : 0;
   const until = momentOf(late);
   return {
-    day: dayText(until),
+    day: dayText(until.getTime()),
     sinceMs: momentOf(late + 1).getTime(),
     untilMs: until.getTime(),
   };
 }
+
+/**
+ * Days in order: a clock set back sends nothing twice. But a day beyond tomorrow was that of a clock gone wrong, and must not keep all
+ * summaries until then from being sent: what counts is whether that of the day is among those sent `since` it was due.
+ */
+export function isSummarySent(
+  lastDay: string,
+  { day }: DueSummary,
+  nowMs: number,
+  since: () => readonly KeptNotice[],
+): boolean {
+  if (lastDay <= dayText(nowMs + DAY_MS)) return lastDay >= day;
+  return since().some(({ notice, state }) => notice.about === SUMMARY && state === day);
+}
+const DAY_MS = 86_400_000;
 
 export async function dailySummary(world: WatchWorld, due: SummarySpan): Promise<Notice> {
   const text = await dailySummaryText(world, due);
@@ -39,7 +55,7 @@ export async function dailySummary(world: WatchWorld, due: SummarySpan): Promise
     about: SUMMARY,
     state: 'sent',
     atMs: world.nowMs(),
-    subject: `[${hostName}] Mail of ${dayText(new Date(due.sinceMs))}`,
+    subject: `[${hostName}] Mail of ${dayText(due.sinceMs)}`,
     text,
   };
 }
@@ -62,12 +78,12 @@ export async function dailySummaryText(world: WatchWorld, span: SummarySpan): Pr
     .filter(({ notice }) => notice.kind === 'alert' && notice.atMs < span.untilMs)
     .map(
       ({ notice }) =>
-        `${timeText(notice.atMs)}  ${notice.state === 'firing' ? '' : 'over: '}${firstLine(notice.text)}`,
+        `${timeOfDay(notice.atMs)}  ${notice.state === 'firing' ? '' : 'over: '}${firstLine(notice.text)}`,
     );
   const open = desk.reports.open();
   const url = config.admin.dashboard?.url;
   const sections = [
-    `${config.site.hostName}, ${dayText(new Date(span.sinceMs))} ${timeText(span.sinceMs)} to ${dayText(new Date(span.untilMs))} ${timeText(span.untilMs)}\n`,
+    `${config.site.hostName}, ${dayText(span.sinceMs)} ${timeOfDay(span.sinceMs)} to ${dayText(span.untilMs)} ${timeOfDay(span.untilMs)}\n`,
     totals(now, then),
     `What looks wrong\n${wrong.length === 0 ? '  Nothing.\n' : list(wrong)}`,
     `Refused and deferred, by check\n${byCheck(now.byCheck, then.byCheck)}`,
@@ -125,9 +141,3 @@ const cut = (lines: readonly string[], max: number): readonly string[] =>
 const list = (lines: readonly string[]): string => lines.map((line) => `  - ${line}\n`).join('');
 const firstLine = (text: string): string => text.split('\n')[0] ?? '';
 const thousands = (n: number): string => String(n).replace(/\B(?=(\d{3})+$)/g, ' ');
-const two = (n: number): string => String(n).padStart(2, '0');
-const dayText = (d: Date): string => `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}`;
-function timeText(ms: number): string {
-  const d = new Date(ms);
-  return `${two(d.getHours())}:${two(d.getMinutes())}`;
-}

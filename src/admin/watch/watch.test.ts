@@ -83,7 +83,7 @@ function stage(t: TestContext, admin: Partial<Config['admin']>): Stage {
           desk,
           gates: () => [],
           trouble: (what, error) =>
-            made.troubles.push(`${what}: ${error instanceof Error ? error.message : ''}`),
+            made.troubles.push(`${what}: ${error instanceof Error ? error.stack : String(error)}`),
         },
         {
           sample: () =>
@@ -107,13 +107,20 @@ describe('the queue watch', () => {
     const watch = s.start();
     await s.clock.pass(5 * MINUTE);
     assert.equal(s.desk.queue.between(s.clock.nowMs - 10 * MINUTE, s.clock.nowMs + 1).length, 6);
-    assert.deepEqual(watch.alerts(), [{ text: 'above 500 for 10 minutes', above: 500, firing: false }]);
+    assert.deepEqual(watch.alerts(), [
+      { text: 'rings when above 500 for 10 minutes', above: 500, firing: false },
+    ]);
     s.queue = 852;
     await s.clock.pass(12 * MINUTE);
     assert.deepEqual(s.told, ['[mx] Queue: 852 messages in the queue for 10 minutes, above 500']);
     assert.deepEqual(watch.firing(), ['852 messages in the queue for 11 minutes, above 500']);
     s.queue = 3;
-    await s.clock.pass(7 * MINUTE);
+    await s.clock.pass(2 * MINUTE);
+    assert.match(
+      watch.firing().join(),
+      /^3 messages in the queue now; was above 500 since [\d:-]+( [\d:]+)?; over when below 400 for 5 min$/,
+    );
+    await s.clock.pass(5 * MINUTE);
     assert.deepEqual(s.told.slice(1), [
       '[mx] Queue: over: 3 messages in the queue, below 400 again, 17 minutes after it had grown above 500',
     ]);
@@ -183,6 +190,67 @@ describe('the queue watch', () => {
     assert.deepEqual(s.desk.notices.waiting(), []);
   });
 
+  it('tells once what it cannot write down, and writes it down when it can', async (t) => {
+    const s = stage(t, { queueWatch: { ...WATCHED.queueWatch, alerts: [{ ...ALERT, forMs: 0 }] } });
+    const change = s.desk.notices.change.bind(s.desk.notices);
+    let isFull = true;
+    s.desk.notices.change = (...it) => {
+      if (isFull) throw new Error('database or disk is full');
+      return change(...it);
+    };
+    s.queue = 852;
+    const watch = s.start();
+    await s.clock.pass(60 * MINUTE);
+    assert.equal(s.told.length, 1);
+    assert.equal(s.troubles.length, 1);
+    assert.match(s.troubles[0] ?? '', /^writing down a notice; it is sent all the same: .*disk is full/);
+    s.queue = 0;
+    await s.clock.pass(5 * MINUTE);
+    s.queue = 852;
+    await s.clock.pass(5 * MINUTE);
+    assert.deepEqual(
+      s.told.map((subject) => subject.includes('over:')),
+      [false, true, false],
+    );
+    assert.deepEqual([s.troubles.length, s.desk.notices.since(0).length], [3, 0]);
+    isFull = false;
+    await s.clock.pass(MINUTE);
+    assert.deepEqual(
+      s.desk.notices.since(0).map(({ state }) => state),
+      ['firing'],
+    );
+    assert.deepEqual(s.desk.notices.waiting(), []);
+    await watch.close();
+    s.start();
+    await s.clock.pass(5 * MINUTE);
+    assert.equal(s.told.length, 3);
+    s.queue = 0;
+    await s.clock.pass(5 * MINUTE);
+    assert.match(s.told[3] ?? '', /over:/);
+  });
+
+  it('tells after the next start what was neither written down nor told', async (t) => {
+    const s = stage(t, { queueWatch: { ...WATCHED.queueWatch, alerts: [{ ...ALERT, forMs: 0 }] } });
+    const change = s.desk.notices.change.bind(s.desk.notices);
+    s.desk.notices.change = () => {
+      throw new Error('database or disk is full');
+    };
+    const { notify } = s;
+    s.notify = (_, signal) =>
+      new Promise((resolve) => signal.addEventListener('abort', () => resolve(false)));
+    s.queue = 852;
+    const watch = s.start();
+    await s.clock.pass(MINUTE);
+    s.desk.notices.change = change;
+    await s.clock.pass(MINUTE);
+    await watch.close();
+    assert.equal(s.desk.notices.waiting().length, 1);
+    s.notify = notify;
+    s.start();
+    await s.clock.pass(MINUTE);
+    assert.equal(s.told.length, 1);
+  });
+
   it('says once that the queue cannot be read, until it can', async (t) => {
     const s = stage(t, WATCHED);
     s.queue = new Error('/usr/sbin/postqueue is not there');
@@ -236,6 +304,53 @@ describe('the daily summary', () => {
     s.start();
     await s.clock.pass(2 * MINUTE);
     assert.deepEqual(s.told, ['[mx] Mail of 2026-11-20']);
+  });
+
+  it('comes once a day also where that cannot be written down', async (t) => {
+    const s = stage(t, daily);
+    const change = s.desk.notices.change.bind(s.desk.notices);
+    s.desk.notices.change = () => {
+      throw new Error('database or disk is full');
+    };
+    s.start();
+    await s.clock.pass(48 * 60 * MINUTE);
+    assert.deepEqual(s.told, ['[mx] Mail of 2026-11-21', '[mx] Mail of 2026-11-22']);
+    assert.equal(s.troubles.length, 3);
+    s.desk.notices.change = change;
+    await s.clock.pass(MINUTE);
+    assert.equal(s.desk.notices.standing('daily summary')?.state, '2026-11-23');
+  });
+
+  it('goes on after the clock was wrong for a moment, and sends none twice', async (t) => {
+    const s = stage(t, daily);
+    const watch = s.start();
+    await s.clock.pass(20 * 60 * MINUTE);
+    await watch.close();
+    const rightMs = s.clock.nowMs;
+    s.clock.nowMs = new Date(2038, 0, 19, 8).getTime();
+    const wrong = s.start();
+    await s.clock.pass(MINUTE);
+    await wrong.close();
+    s.clock.nowMs = rightMs + MINUTE;
+    s.start();
+    await s.clock.pass(48 * 60 * MINUTE);
+    assert.deepEqual(s.told, [
+      '[mx] Mail of 2026-11-21',
+      '[mx] Mail of 2038-01-18',
+      '[mx] Mail of 2026-11-22',
+      '[mx] Mail of 2026-11-23',
+    ]);
+  });
+
+  it('sends none twice after the clock was set back by a day', async (t) => {
+    const s = stage(t, daily);
+    const watch = s.start();
+    await s.clock.pass(20 * 60 * MINUTE);
+    await watch.close();
+    s.clock.nowMs -= 24 * 60 * MINUTE;
+    s.start();
+    await s.clock.pass(23 * 60 * MINUTE);
+    assert.deepEqual(s.told, ['[mx] Mail of 2026-11-21']);
   });
 
   it('comes late where nobody was there in time, and only for the last day', async (t) => {

@@ -1,16 +1,17 @@
 /**
  * Samples the queue, tells of alerts and sends the daily summary, as the configuration in force says at any moment. What is to be told is
- * written down first (`desk.notices`), so that neither a restart nor a mail server that is down loses it or tells it twice.
+ * written down first (`desk.notices`), so that neither a restart nor a mail server that is down loses it or tells it twice. Where it cannot
+ * be written down, as on a full disk, it is told all the same, and written down when it can be.
  */
 import type { Config } from '../../config/config.ts';
 import type { QueueAlertConfig, QueueWatchConfig } from '../../config/admin.ts';
 import type { Journal } from '../../core/decision.ts';
 import type { Desk, QueueSample } from '../../core/desk.ts';
-import type { KeptNotice, Notice } from '../../core/notice.ts';
+import type { Notice } from '../../core/notice.ts';
 import type { GateStatus } from '../../core/status.ts';
-import { horizonMs, nextState, QUIET, rebuiltState, type AlertState } from './queue-alerts.ts';
-import { dailySummary, dueSummary, SUMMARY } from './summary.ts';
-import { clearedText, firingText, quietText } from './words.ts';
+import { horizonMs, nextState, QUIET, rebuiltState, settleMs, type AlertState } from './queue-alerts.ts';
+import { dailySummary, dueSummary, isSummarySent, SUMMARY } from './summary.ts';
+import { clearedText, firingText, quietText, settingText, waitingText } from './words.ts';
 
 /** `AdminWorld` is one. */
 export interface WatchWorld {
@@ -43,6 +44,16 @@ export interface QueueAlertState {
   readonly text: string;
   readonly above: number;
   readonly firing: boolean;
+}
+
+/** What is being told, or has been. */
+interface Telling {
+  /** Undefined until it is written down. */
+  id: number | undefined;
+  readonly state: string;
+  /** Absent: nothing is told of it, it stands there. */
+  readonly notice?: Notice;
+  isTold: boolean;
 }
 
 export interface Watch {
@@ -89,6 +100,8 @@ class RunningWatch implements Watch {
   /** Why the queue could not be read the last time. */
   #unread: string | undefined;
   #writeFailed = false;
+  /** Of each `about` the last that could not be written down. */
+  readonly #unwritten = new Map<string, Telling>();
 
   constructor(world: WatchWorld, ports: WatchPorts) {
     this.#world = world;
@@ -100,11 +113,9 @@ class RunningWatch implements Watch {
   }
 
   alerts(): readonly QueueAlertState[] {
+    const { everyMs = 0 } = this.#world.config().admin.queueWatch ?? {};
     return this.#alertsOf().map(([alert, state]) => ({
-      text:
-        state.firing && state.last !== undefined
-          ? firingText(alert, state.last, state.sinceMs)
-          : quietText(alert),
+      text: standingText(alert, state, everyMs),
       above: alert.above,
       firing: state.firing,
     }));
@@ -123,6 +134,7 @@ class RunningWatch implements Watch {
     this.#endSampling();
     this.#endLooking();
     await Promise.all(this.#underWay);
+    this.#writeDownAll();
   }
 
   #alertsOf(): [QueueAlertConfig, AlertState][] {
@@ -178,8 +190,10 @@ class RunningWatch implements Watch {
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       // Said once: it may stay like this for days.
-      if (this.#unread === undefined) this.#world.trouble('reading the queue of the mail server', error);
-      this.#unread = error instanceof Error ? error.message : String(error);
+      const why = error instanceof Error ? error.message : String(error);
+      // Its words alone: where in our program it came up helps nobody.
+      if (this.#unread === undefined) this.#world.trouble('reading the queue of the mail server', why);
+      this.#unread = why;
       return;
     }
     this.#unread = undefined;
@@ -242,15 +256,50 @@ class RunningWatch implements Watch {
   // --- telling
 
   #tell(notice: Notice, state: string = notice.state): void {
-    const { notices } = this.#world.desk;
-    let id: number | undefined;
+    const { about } = notice;
+    const telling = { id: undefined as number | undefined, state, notice, isTold: false };
     try {
-      id = notices.change(notice.about, state, notice);
+      this.#writeDown(about);
+      telling.id = this.#world.desk.notices.change(about, state, notice);
+      if (telling.id === undefined) return;
     } catch (error) {
-      this.#world.trouble('writing down a notice; it is not sent', error);
-      return;
+      if (this.#stoodAt(about) === state) return;
+      this.#world.trouble('writing down a notice; it is sent all the same', error);
+      this.#unwritten.set(about, telling);
     }
-    if (id !== undefined) this.#send({ id, state, notice });
+    this.#send(telling, notice);
+  }
+
+  /** Undefined where the desk cannot be read either. */
+  #stoodAt(about: string): string | undefined {
+    try {
+      return this.#standing(about)?.state;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Where it stands, also where that could not be written down. */
+  #standing(about: string): { readonly state: string } | undefined {
+    return this.#unwritten.get(about) ?? this.#world.desk.notices.standing(about);
+  }
+
+  /** What could not be written down before. Throws where it cannot be now. */
+  #writeDown(about: string): void {
+    const telling = this.#unwritten.get(about);
+    if (telling === undefined) return;
+    const { notices } = this.#world.desk;
+    telling.id ??= notices.change(about, telling.state, telling.notice);
+    if (telling.isTold && telling.id !== undefined) notices.told(telling.id);
+    this.#unwritten.delete(about);
+  }
+
+  #writeDownAll(): void {
+    try {
+      for (const about of [...this.#unwritten.keys()]) this.#writeDown(about);
+    } catch {
+      // It has been said; the next look tries again.
+    }
   }
 
   #tellWaiting(): void {
@@ -260,7 +309,7 @@ class RunningWatch implements Watch {
         if (kept.notice.atMs < nowMs() - STALE_MS) {
           trouble(`a notice is too old to be sent: ${kept.notice.subject}`, undefined);
           desk.notices.told(kept.id);
-        } else this.#send(kept);
+        } else this.#send({ ...kept, isTold: false }, kept.notice);
       }
     } catch (error) {
       trouble('reading the notices that wait', error);
@@ -268,14 +317,15 @@ class RunningWatch implements Watch {
   }
 
   /** What is newer takes the place of what is still being tried: nobody wants to hear that it fires after hearing that it is over. */
-  #send({ id, notice }: KeptNotice): void {
+  #send(telling: Telling, notice: Notice): void {
     const before = this.#sending.get(notice.about);
     before?.superseded.abort();
     const superseded = new AbortController();
     const signal = AbortSignal.any([this.#stop.signal, superseded.signal]);
     const done = (before?.done ?? Promise.resolve()).then(async () => {
       if (signal.aborted || !(await this.#ports.notify(notice, signal))) return;
-      this.#world.desk.notices.told(id);
+      telling.isTold = true;
+      if (telling.id !== undefined) this.#world.desk.notices.told(telling.id);
     });
     const sending = { superseded, done: done.catch(() => undefined) };
     this.#sending.set(notice.about, sending);
@@ -295,6 +345,7 @@ class RunningWatch implements Watch {
         this.#endSampling();
         this.#sampleSoon(0);
       }
+      this.#writeDownAll();
       this.#own(this.#summaryIfDue());
       this.#lookLater();
     });
@@ -304,13 +355,17 @@ class RunningWatch implements Watch {
     const daily = this.#world.config().admin.dailySummary;
     if (daily === undefined || this.#isSummarising) return;
     const { notices } = this.#world.desk;
-    const due = dueSummary(this.#world.nowMs(), daily.atMinutes);
-    const last = notices.standing(SUMMARY);
-    // The first one comes at the next time, not at once with a day of which little is known. It may have come since we began.
-    if (last === undefined)
-      notices.change(SUMMARY, dueSummary(this.#world.nowMs() - LOOK_MS, daily.atMinutes).day);
-    // Days in order: a clock set back sends nothing twice.
-    if (last === undefined || last.state >= due.day) return;
+    const nowMs = this.#world.nowMs();
+    const due = dueSummary(nowMs, daily.atMinutes);
+    const last = this.#standing(SUMMARY);
+    if (last === undefined) {
+      // The first one comes at the next time, not at once with a day of which little is known. It may have come since we began.
+      const state = dueSummary(nowMs - LOOK_MS, daily.atMinutes).day;
+      this.#unwritten.set(SUMMARY, { id: undefined, state, isTold: true });
+      this.#writeDown(SUMMARY);
+      return;
+    }
+    if (isSummarySent(last.state, due, nowMs, () => notices.since(due.untilMs))) return;
     this.#isSummarising = true;
     try {
       this.#tell(await dailySummary(this.#world, due), due.day);
@@ -320,9 +375,18 @@ class RunningWatch implements Watch {
   }
 }
 
+function standingText(alert: QueueAlertConfig, state: AlertState, everyMs: number): string {
+  const { firing, last, sinceMs, aboveSinceMs } = state;
+  if (!firing || last === undefined) return quietText(alert);
+  if (aboveSinceMs !== undefined) return firingText(alert, last, sinceMs);
+  // Less by a tenth is for timers that are early, and nothing to tell people.
+  const settlesMs = Math.max(everyMs, settleMs(alert, everyMs));
+  return waitingText(alert, last, { sinceMs, settlesMs });
+}
+
 /** The same alert has the same name after a restart; with other settings it is another one. */
 const nameOf = ({ above, forMs, percentile, clearBelow }: QueueAlertConfig): string =>
-  `queue above ${above} for ${forMs} ms${percentile === undefined ? '' : ` at ${percentile} %`}, below ${clearBelow}`;
+  `queue above ${above} for ${settingText(forMs)}${percentile === undefined ? '' : ` at ${percentile} %`}, below ${clearBelow}`;
 
 function realTimer(ms: number, act: () => void): () => void {
   const timer = setTimeout(act, ms);

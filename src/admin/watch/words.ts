@@ -1,6 +1,7 @@
 /** Alerts and times in words. */
 import type { QueueAlertConfig } from '../../config/admin.ts';
 import type { QueueSample } from '../../core/desk.ts';
+import { dayText, timeOfDay } from '../../core/wall-clock.ts';
 
 /** `852 messages in the queue (840 deferred, 12 active) for 12 minutes, above 500; oldest 3 h`. */
 export function firingText(
@@ -13,7 +14,7 @@ export function firingText(
     const rank = ordinal(alert.percentile);
     return `${messagesText(sample)}; the ${rank} percentile of ${lengthText(alert.forMs)} is above ${alert.above}${oldestText(sample)}`;
   }
-  const lasted = lastedMs < 60_000 ? '' : ` for ${lengthText(lastedMs)}`;
+  const lasted = lastedMs < 1000 ? '' : ` for ${lengthText(lastedMs)}`;
   return `${messagesText(sample)}${lasted}, above ${alert.above}${oldestText(sample)}`;
 }
 
@@ -30,13 +31,29 @@ export function clearedText(
   return `${messagesText(sample)}, below ${alert.clearBelow} again${after}`;
 }
 
-/** Of an alert that is quiet: `above 500 for 10 minutes`. */
+/** Of one that fires and waits to be over: `5 messages in the queue now; was above 100 since 14:28; over when below 80 for 20 s`. */
+export function waitingText(
+  alert: QueueAlertConfig,
+  sample: QueueSample,
+  { sinceMs, settlesMs }: { readonly sinceMs: number | undefined; readonly settlesMs: number },
+): string {
+  const { above, clearBelow, forMs, percentile } = alert;
+  const what =
+    percentile === undefined ? '' : `the ${ordinal(percentile)} percentile of ${lengthText(forMs)} `;
+  const since = sinceMs === undefined ? '' : ` since ${clockText(sinceMs, sample.atMs)}`;
+  return `${messagesText(sample)} now; ${what}was above ${above}${since}; over when below ${clearBelow} for ${shortLength(settlesMs)}`;
+}
+
+/** Of an alert that is quiet: `rings when above 500 for 10 minutes`. */
 export const quietText = ({ above, forMs, percentile }: QueueAlertConfig): string =>
   percentile === undefined
-    ? `above ${above} for ${lengthText(forMs)}`
-    : `the ${ordinal(percentile)} percentile of ${lengthText(forMs)} above ${above}`;
+    ? `rings when above ${above} for ${lengthText(forMs)}`
+    : `rings when the ${ordinal(percentile)} percentile of ${lengthText(forMs)} is above ${above}`;
 
-export const MAX_QUEUES_NAMED = 5;
+const clockText = (ms: number, nowMs: number): string =>
+  `${dayText(ms) === dayText(nowMs) ? '' : `${dayText(ms)} `}${timeOfDay(ms)}`;
+
+const MAX_QUEUES_NAMED = 5;
 
 function messagesText({ messages, byQueue = {} }: QueueSample): string {
   const named = Object.entries(byQueue)
@@ -69,6 +86,19 @@ export function lengthText(ms: number): string {
   const n = Math.round(ms / unitMs);
   return `${n} ${name}${n === 1 ? '' : 's'}`;
 }
+
+/** As the configuration writes it: `20s`, `10m`; exact. */
+export function settingText(ms: number): string {
+  const [unitMs, unit] = SETTING_UNITS.find(([unitMs]) => ms > 0 && ms % unitMs === 0) ?? [1, 'ms'];
+  return `${ms / unitMs}${unit}`;
+}
+
+const SETTING_UNITS = [
+  [86_400_000, 'd'],
+  [3_600_000, 'h'],
+  [60_000, 'm'],
+  [1000, 's'],
+] as const;
 
 /** `3 h`. */
 export function shortLength(ms: number): string {

@@ -22,6 +22,7 @@ import { formatProblem } from '../../config/problems.ts';
 import { UNSETTLED } from '../../core/charges.ts';
 import type { Decision } from '../../core/decision.ts';
 import type { Block } from '../../core/ports.ts';
+import { inPlainWords } from '../plain-words.ts';
 import { start } from '../run.ts';
 import { formatSummary } from '../stats.ts';
 import { formatTable } from '../table.ts';
@@ -57,11 +58,14 @@ export async function demoCommand({ stay = false }: { readonly stay?: boolean } 
   if ('problems' in loaded) throw new Error(loaded.problems.map(formatProblem).join('\n'));
 
   noteFirstAttempt(storeFile, loaded.config.checks);
-  const gate = await start(loaded.config, silentLog());
+  const gate = await start(loaded.config, {
+    ...silentLog(),
+    trouble: (what, error) => process.stderr.write(`${what}: ${inPlainWords(error)}\n`),
+  });
   const [front, honeypot] = gate.addresses;
   if (front === undefined || honeypot === undefined) throw new Error('the gate listens nowhere');
   await wait(STORE_AT_REST_MS);
-  inStore(storeFile, {}, ({ store }) => store.forget(UNSETTLED.space, UNSETTLED.key));
+  inStore(storeFile, { guest: true }, ({ store }) => store.forget(UNSETTLED.space, UNSETTLED.key));
   process.stdout.write(
     [
       `A gate for example.org on ${front.host}:${front.port}, its honeypot on port ${honeypot.port}.`,
@@ -151,7 +155,7 @@ async function untilStopped(desk: DemoDesk, call: (one: Call) => Promise<void>):
     process.stdout.write(
       `\nThe dashboard: ${desk.url}\n  user admin, password ${desk.password}\nMail goes on coming until you stop it with Ctrl-C.\n`,
     );
-  else process.stdout.write('\nThe dashboard does not answer; the log above says why.\n');
+  else process.stdout.write('\nThe dashboard does not answer.\n');
   for (let calls = morning(); !stopping.signal.aborted;) {
     const next = calls.shift();
     if (next === undefined) calls = morning();
@@ -287,6 +291,14 @@ servers = ["127.0.0.1:${dnsPort}"]
 
 [greet_pause]
 delay = "400ms"
+
+[load]                                   # a laptop that is busy with other things is no gate under a flood
+defer_at_load_average      = 0
+refuse_at_load_average     = 0
+defer_at_event_loop_delay  = "0ms"
+refuse_at_event_loop_delay = "0ms"
+defer_at_memory            = 0
+refuse_at_memory           = 0
 
 [[list_host]]
 client = "203.0.113.30"

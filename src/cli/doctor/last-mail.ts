@@ -1,6 +1,6 @@
 /** When the last mail came through each door, by the journal. */
 import type { Decision, Journal } from '../../core/decision.ts';
-import { formatTime } from '../times.ts';
+import { formatTime } from '../../core/wall-clock.ts';
 import { tellingOf, type Told } from './told.ts';
 
 export type Door = Decision['session']['door'];

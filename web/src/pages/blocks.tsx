@@ -16,6 +16,7 @@ export function Blocks({ query }: { readonly query: Readonly<Record<string, stri
   const list = useLoad(`blocks ${network}`, (signal) => get<BlockList>('/api/blocks', { network }, signal));
   const fail = (e: unknown) => setError(textOf(e));
   const takeOut = (block: Block) => {
+    if (!confirm(`Let ${block.network} in again, and forget what is held against it?`)) return;
     setError('');
     remove('/api/blocks', { network: block.network }).then(list.again, fail);
   };
@@ -31,8 +32,24 @@ export function Blocks({ query }: { readonly query: Readonly<Record<string, stri
   };
   return (
     <>
+      <Card title="Block an address or a network">
+        <form class="grid" onSubmit={add}>
+          <Field label="Network">
+            <input name="network" required placeholder="192.0.2.0/24" maxLength={100} />
+          </Field>
+          <LastsField value={lastsMs} onChange={setLastsMs} forGood={false} />
+          <Field label="Why" hint="Those who are refused read it.">
+            <input name="reason" required maxLength={200} />
+          </Field>
+          <div class="buttons">
+            <button type="submit" class="danger">
+              Block
+            </button>
+          </div>
+        </form>
+        <Trouble text={error} />
+      </Card>
       <Filter label="Address or network" path="/blocks" name="network" query={query} />
-      <Trouble text={error} />
       <Shown of={list}>
         {({ blocks }) => (
           <Card title="Blocked for a while" note={count(blocks.length, 'entry', 'entries')}>
@@ -56,8 +73,8 @@ export function Blocks({ query }: { readonly query: Readonly<Record<string, stri
                       </a>
                     ),
                 },
-                { title: 'convictions', cell: (b) => b.convictions, right: true, wideOnly: true },
-                { title: 'since', cell: (b) => time(b.sinceMs), wideOnly: true },
+                { title: 'convictions', cell: (b) => b.convictions, right: true },
+                { title: 'since', cell: (b) => time(b.sinceMs) },
                 { title: 'until', cell: (b) => time(b.endsMs) },
                 {
                   title: '',
@@ -72,22 +89,6 @@ export function Blocks({ query }: { readonly query: Readonly<Record<string, stri
           </Card>
         )}
       </Shown>
-      <Card title="Block an address or a network">
-        <form class="grid" onSubmit={add}>
-          <Field label="Network">
-            <input name="network" required placeholder="192.0.2.0/24" maxLength={100} />
-          </Field>
-          <LastsField value={lastsMs} onChange={setLastsMs} forGood={false} />
-          <Field label="Why" hint="Those who are refused read it.">
-            <input name="reason" required maxLength={200} />
-          </Field>
-          <div class="buttons">
-            <button type="submit" class="danger">
-              Block
-            </button>
-          </div>
-        </form>
-      </Card>
     </>
   );
 }

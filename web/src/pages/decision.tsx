@@ -38,6 +38,9 @@ function Told({ story, again }: { readonly story: DecisionStory; readonly again:
   const teach = (kind: 'spam' | 'ham') => act('teach', { kind }, (taught) => (taught as Taught).text);
   return (
     <>
+      <p>
+        <a href="/decisions">← All decisions</a>
+      </p>
       <Card class={`verdict ${line.outcome}`}>
         <p class="headline">
           <Outcome of={line.outcome} code={line.code} /> <code class="id">{line.id}</code>{' '}
@@ -56,16 +59,6 @@ function Told({ story, again }: { readonly story: DecisionStory; readonly again:
           <dd class="address">{line.sender ?? 'nobody: it did not get that far'}</dd>
           <dt>To</dt>
           <dd class="address">{line.recipients.length === 0 ? 'nobody' : line.recipients.join(', ')}</dd>
-          {decision.reply === undefined ? null : (
-            <>
-              <dt>Said</dt>
-              <dd>
-                <code>
-                  {decision.reply.code} {decision.reply.enhanced} {decision.reply.lines.join(' ')}
-                </code>
-              </dd>
-            </>
-          )}
           <dt>Took</dt>
           <dd>{took(decision.tookMs)}</dd>
         </dl>
@@ -102,6 +95,7 @@ function Told({ story, again }: { readonly story: DecisionStory; readonly again:
         <Card title="Reported as a mistake" note={<When ms={story.report.atMs} />}>
           <ReportAnswerForm
             report={story.report}
+            line={line}
             onDone={(text) => {
               setSaid(text);
               again();

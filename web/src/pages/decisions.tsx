@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { DecisionLine, DecisionList } from '../../../src/admin/api.ts';
+import { OUTCOMES } from '../../../src/core/decision.ts';
 import { address, get, textOf } from '../api.ts';
 import { useLoad } from '../load.ts';
 import { Card, Field, said, Shown, Trouble } from '../parts/basics.tsx';
@@ -15,7 +16,6 @@ const FIELDS = [
   ['recipient', 'Recipient', 'example.org'],
   ['check', 'Check', 'dnsbl'],
 ] as const;
-const OUTCOMES = ['accepted', 'relayed', 'refused', 'deferred', 'abandoned'];
 
 export function Decisions({ query }: { readonly query: Query }) {
   const key = address('/api/decisions', query);
@@ -107,11 +107,14 @@ function Found({ query }: { readonly query: Query }) {
           const next = before ?? page.before ?? '';
           return (
             <>
-              <DecisionTable lines={[...page.decisions, ...older]} empty="Nothing was found." />
+              <DecisionTable
+                lines={[...page.decisions, ...older]}
+                empty={next === '' ? 'Nothing was found.' : 'Nothing yet; the search goes on further back.'}
+              />
               <Trouble text={error} />
               {next === '' ? null : (
                 <button type="button" onClick={() => more(next)}>
-                  Older ones
+                  {page.decisions.length + older.length === 0 ? 'Search on' : 'Older ones'}
                 </button>
               )}
             </>

@@ -12,6 +12,7 @@ const SPANS = [
   ['30 days', '30'],
   ['90 days', '90'],
 ] as const;
+const SAFE = { yes: 'yes', no: 'no', unknown: 'not known' } as const;
 /** As many lines as can be told apart. */
 const DRAWN = 6;
 
@@ -66,10 +67,12 @@ export function EffectPage({ query }: { readonly query: Readonly<Record<string, 
                     {
                       title: 'check',
                       cell: (c) => (
-                        <>
-                          <b>{c.check}</b>
-                          <small class="under">{c.summary}</small>
-                        </>
+                        <details>
+                          <summary>
+                            <b>{c.check}</b>
+                          </summary>
+                          <small>{c.summary}</small>
+                        </details>
                       ),
                     },
                     { title: 'asked', cell: (c) => count(c.asked), right: true },
@@ -91,9 +94,10 @@ export function EffectPage({ query }: { readonly query: Readonly<Record<string, 
                     },
                     {
                       title: 'safe to turn off?',
+                      wide: true,
                       cell: (c) => (
                         <>
-                          <b>{c.safeToTurnOff.safe ? 'yes' : 'no'}</b>
+                          <b>{SAFE[c.safeToTurnOff.safe]}</b>
                           <small class="under">{c.safeToTurnOff.why}</small>
                         </>
                       ),

@@ -38,8 +38,8 @@ export function Greylist({ query }: { readonly query: Readonly<Record<string, st
                 },
                 { title: 'recipient', cell: (r) => <span class="address">{r.recipient}</span> },
                 { title: 'state', cell: (r) => WORDS[r.state] },
-                { title: 'first seen', cell: (r) => time(r.sinceMs), wideOnly: true },
-                { title: 'until', cell: (r) => time(r.endsMs), wideOnly: true },
+                { title: 'first seen', cell: (r) => time(r.sinceMs) },
+                { title: 'until', cell: (r) => time(r.endsMs) },
                 {
                   title: '',
                   cell: (r) => (

@@ -56,7 +56,7 @@ export function ListsPage({ query }: { readonly query: Readonly<Record<string, s
                   { title: 'entry', cell: (e) => <code>{entryText(e)}</code> },
                   { title: 'why', cell: (e) => e.reason ?? '' },
                   { title: 'by', cell: (e) => e.by },
-                  { title: 'since', cell: (e) => time(e.sinceMs), wideOnly: true },
+                  { title: 'since', cell: (e) => time(e.sinceMs) },
                   { title: 'until', cell: (e) => (e.endsMs === undefined ? 'for good' : time(e.endsMs)) },
                   {
                     title: 'decision',

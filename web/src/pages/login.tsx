@@ -34,6 +34,7 @@ export function Login({
           <input
             name="user"
             autocomplete="username"
+            autofocus
             required
             maxLength={100}
             value={user}

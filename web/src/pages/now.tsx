@@ -87,7 +87,7 @@ function Attention({ now, live }: { readonly now: Now; readonly live: Live }) {
       ))}
       {openReports === 0 ? null : (
         <p>
-          <a href="/reports">{count(openReports, 'report')} of a mistake wait for an answer</a>
+          <a href="/reports">{count(openReports, 'reported mistake')} without an answer</a>
         </p>
       )}
     </div>

@@ -28,8 +28,8 @@ export function Queue({ query }: { readonly query: Readonly<Record<string, strin
     <>
       <Choice label="Span" values={SPANS} value={days} onChange={(d) => go(address('/queue', { days: d }))} />
       <Shown of={history}>
-        {({ watched, samples, alerts }) => {
-          const last = samples.at(-1);
+        {({ watched, samples, alerts, now }) => {
+          const last = now ?? samples.at(-1);
           const kinds = [...new Set(samples.flatMap((s) => Object.keys(s.byQueue ?? {})))].sort().slice(0, 5);
           return (
             <>

@@ -12,7 +12,13 @@ const STATES = [
   ['all', 'all'],
 ] as const;
 
-export function Reports({ query }: { readonly query: Readonly<Record<string, string>> }) {
+export function Reports({
+  query,
+  takesReports,
+}: {
+  readonly query: Readonly<Record<string, string>>;
+  readonly takesReports: boolean;
+}) {
   const state = STATES.find(([, s]) => s === query['state'])?.[1] ?? 'open';
   const { before } = query;
   const asked = { state: state === 'all' ? undefined : state, before };
@@ -30,11 +36,21 @@ export function Reports({ query }: { readonly query: Readonly<Record<string, str
       <Shown of={reports}>
         {(data) => (
           <>
-            {data.reports.length === 0 ? <p class="empty">No reports here.</p> : null}
+            {data.reports.length > 0 ? null : (
+              <p class="empty">
+                No reports here.{' '}
+                {takesReports ? null : (
+                  <>
+                    Refused senders have no page to report on: a table <code>[report_page]</code> in the
+                    configuration makes one.
+                  </>
+                )}
+              </p>
+            )}
             {data.reports.map(({ report, decision, refusal }) => (
               <Card key={report.id} title={`Report ${report.id}`} note={<When ms={report.atMs} />}>
                 <div class="two">
-                  <ReportAnswerForm report={report} onDone={reports.again} />
+                  <ReportAnswerForm report={report} line={decision} onDone={reports.again} />
                   {decision === undefined ? (
                     <p class="empty">
                       The decision <code>{report.decision}</code> is no longer in the journal.

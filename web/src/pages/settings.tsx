@@ -3,6 +3,11 @@ import { get } from '../api.ts';
 import { useLoad } from '../load.ts';
 import { Card, Shown } from '../parts/basics.tsx';
 
+/** Names of settings stand between backticks. */
+function Words({ text }: { readonly text: string }) {
+  return <>{text.split('`').map((part, i) => (i % 2 === 1 ? <code>{part}</code> : part))}</>;
+}
+
 export function SettingsPage() {
   const settings = useLoad('settings', (signal) => get<Settings>('/api/settings', {}, signal));
   return (
@@ -32,11 +37,11 @@ export function SettingsPage() {
               ))}
             </Card>
             {idle.length === 0 ? null : (
-              <Card title="On, but cannot run">
+              <Card title="On, but with nothing to go by">
                 <ul>
                   {idle.map((c) => (
                     <li>
-                      <b>{c.check}</b>: {c.why}
+                      <b>{c.check}</b>: <Words text={c.why ?? ''} />
                     </li>
                   ))}
                 </ul>
@@ -52,7 +57,11 @@ export function SettingsPage() {
                     </small>
                     <small class="under">{c.summary}</small>
                   </summary>
-                  {c.why === undefined ? null : <p>{c.why}</p>}
+                  {c.why === undefined ? null : (
+                    <p>
+                      <Words text={c.why} />
+                    </p>
+                  )}
                   <div class="scroll">
                     <table>
                       <thead>

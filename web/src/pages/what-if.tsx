@@ -80,18 +80,25 @@ function Trial({ text, file }: { readonly text: string; readonly file: string })
 }
 
 function Result({ of }: { readonly of: WhatIf }) {
+  if (of.problems.length > 0)
+    return (
+      <Card title="It cannot be judged">
+        {of.problems.map((problem) => (
+          <p class="trouble" role="alert">
+            {problem}
+          </p>
+        ))}
+      </Card>
+    );
   const lists = [
-    ['Newly refused', of.newlyRefused, of.counts.newlyRefused],
-    ['Newly accepted', of.newlyAccepted, of.counts.newlyAccepted],
+    ['Newly refused or deferred', of.newlyRefused, of.counts.newlyRefused],
+    ['Newly accepted, or no longer refused', of.newlyAccepted, of.counts.newlyAccepted],
     ['Unknown, because never asked', of.unknown, of.counts.unknown],
   ] as const;
   return (
     <>
       <Card>
         <div aria-live="polite">
-          {of.problems.map((problem) => (
-            <p class="trouble">{problem}</p>
-          ))}
           {of.state === 'running' ? <progress max={Math.max(1, of.inAll)} value={of.looked} /> : null}
           <p>
             {count(of.looked)} of {count(of.inAll, 'decision')} judged again; {count(of.counts.same)} as

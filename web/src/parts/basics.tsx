@@ -75,7 +75,7 @@ export function said(form: FormData, name: string): string {
 
 export function When({ ms }: { readonly ms: number }) {
   return (
-    <time dateTime={new Date(ms).toISOString()} title={ago(ms)}>
+    <time dateTime={new Date(ms).toISOString()} title={`${new Date(ms).toString()}, ${ago(ms)}`}>
       {time(ms)}
     </time>
   );
@@ -103,8 +103,8 @@ export interface Column<Row> {
   readonly title: string;
   readonly cell: (row: Row) => ComponentChildren;
   readonly right?: boolean;
-  /** Not shown where the screen is narrow. */
-  readonly wideOnly?: boolean;
+  /** Of sentences. */
+  readonly wide?: boolean;
 }
 
 export function Table<Row>({
@@ -121,11 +121,10 @@ export function Table<Row>({
   readonly caption: string;
 }) {
   if (rows.length === 0) return <p class="empty">{empty}</p>;
-  const nameOf = ({ right, wideOnly }: Column<Row>) =>
-    `${right === true ? 'right' : ''} ${wideOnly === true ? 'wide-only' : ''}`;
+  const nameOf = ({ right, wide }: Column<Row>) => (right === true ? 'right' : wide === true ? 'wide' : '');
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label={caption}>
-      <table>
+      <table class="rows">
         <thead>
           <tr>
             {columns.map((column) => (
@@ -139,7 +138,9 @@ export function Table<Row>({
           {rows.map((row) => (
             <tr key={keyOf(row)}>
               {columns.map((column) => (
-                <td class={nameOf(column)}>{column.cell(row)}</td>
+                <td class={nameOf(column)} data-label={column.title}>
+                  {column.cell(row)}
+                </td>
               ))}
             </tr>
           ))}
@@ -193,12 +194,13 @@ export function Field({
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
+export const MONTH_MS = 30 * DAY;
 
-export const LASTING: readonly (readonly [string, number | undefined])[] = [
+const LASTING: readonly (readonly [string, number | undefined])[] = [
   ['1 hour', HOUR],
   ['1 day', DAY],
   ['1 week', 7 * DAY],
-  ['30 days', 30 * DAY],
+  ['30 days', MONTH_MS],
   ['1 year', 365 * DAY],
   ['for good', undefined],
 ];

@@ -1,6 +1,14 @@
 import type { DecisionLine } from '../../../src/admin/api.ts';
 import { Outcome, Table, When } from './basics.tsx';
 
+/** What is delivered was decided by nobody: it may bear a mark. */
+function wordsOf({ outcome, decidedBy, tags }: DecisionLine): string {
+  if (outcome !== 'accepted' && outcome !== 'relayed') return decidedBy ?? '–';
+  return tags[0] === undefined
+    ? '–'
+    : `tagged ${tags[0]}${tags.length > 1 ? ` and ${tags.length - 1} more` : ''}`;
+}
+
 export function DecisionTable({
   lines,
   empty,
@@ -52,7 +60,7 @@ export function DecisionTable({
           title: 'decided by',
           cell: (d) => (
             <>
-              {d.decidedBy ?? d.tags[0] ?? '–'}
+              {wordsOf(d)}
               {d.mark === undefined ? null : <small class={`mark ${d.mark}`}>{d.mark}</small>}
               {d.reported ? <small class="mark reported">reported</small> : null}
             </>

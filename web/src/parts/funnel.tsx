@@ -48,6 +48,7 @@ export function Funnel({ rungs }: { readonly rungs: readonly Rung[] }) {
               <span>
                 {took(rung.tookMs)}
                 {rung.lookups === 0 ? '' : `, ${count(rung.lookups, 'look-up')}`}
+                {rung.octets === 0 ? '' : `, ${octets(rung.octets)}`}
               </span>
               <span class="saved">
                 {rung.stopped === 0

@@ -1,20 +1,24 @@
-/** Let in or block, from a decision: what the entry would be, and what else it would have changed, before it is made. */
-import { useEffect, useState } from 'preact/hooks';
+/** Let in or block, from a decision. */
+import { useState } from 'preact/hooks';
 import type { DecisionLine, ListAnswer, ListRequest, Scope } from '../../../src/admin/api.ts';
 import { post, textOf } from '../api.ts';
-import { count } from '../format.ts';
-import { Dialog, Field, LastsField, Trouble } from './basics.tsx';
-import { DecisionTable } from './decisions.tsx';
+import { Dialog, Field, LastsField, MONTH_MS, Trouble } from './basics.tsx';
+import { Preview, scopesOf, type Entry } from './preview.tsx';
 
-const SCOPES: readonly (readonly [Scope, string])[] = [
-  ['client', 'this client address'],
-  ['network', "the client's network"],
-  ['sender', 'this sender address'],
-  ['domain', "the sender's domain"],
-  ['recipient', 'this recipient, from anybody'],
-];
-
-const MONTH = 30 * 86_400_000;
+const WORDS = {
+  'let-in': {
+    title: 'Let in',
+    legend: 'From now on let in',
+    hint: 'Stands in the list, and in the journal of what it touches.',
+    done: 'Let in',
+  },
+  block: {
+    title: 'Block',
+    legend: 'From now on refuse',
+    hint: 'Those who are refused read it.',
+    done: 'Blocked',
+  },
+} as const;
 
 export function ListDialog({
   what,
@@ -27,63 +31,46 @@ export function ListDialog({
   readonly onClose: () => void;
   readonly onDone: (said: string) => void;
 }) {
+  const words = WORDS[what];
   const [scope, setScope] = useState<Scope>('client');
   const [recipientOnly, setRecipientOnly] = useState(false);
-  const [lastsMs, setLastsMs] = useState<number | undefined>(MONTH);
+  const [lastsMs, setLastsMs] = useState<number | undefined>(MONTH_MS);
   const [reason, setReason] = useState('');
-  const [preview, setPreview] = useState<ListAnswer | undefined>();
-  const [error, setError] = useState<string | undefined>();
+  const [error, setError] = useState('');
   const [isWorking, setWorking] = useState(false);
-  const possible = SCOPES.filter(
-    ([s]) => (s !== 'sender' && s !== 'domain') || (line.sender !== undefined && line.sender !== '<>'),
-  ).filter(([s]) => s !== 'recipient' || line.recipients.length > 0);
-  const request = (dryRun: boolean): ListRequest => ({
+  const entry: Entry = {
     scope,
     recipientOnly: recipientOnly && scope !== 'recipient',
     ...(lastsMs === undefined ? {} : { lastsMs }),
-    reason,
-    dryRun,
-  });
-  const path = `/api/decisions/${line.id}/${what}`;
-
-  useEffect(() => {
-    let isWanted = true;
-    setPreview(undefined);
-    setError(undefined);
-    post<ListAnswer>(path, { ...request(true), reason: reason === '' ? 'preview' : reason }).then(
-      (answer) => {
-        if (isWanted) setPreview(answer);
-      },
-      (e: unknown) => {
-        if (isWanted) setError(textOf(e));
-      },
-    );
-    return () => {
-      isWanted = false;
-    };
-  }, [scope, recipientOnly, lastsMs]);
-
+  };
   const submit = (event: Event) => {
     event.preventDefault();
     setWorking(true);
-    setError(undefined);
-    post<ListAnswer>(path, request(false)).then(
-      ({ entry }) => onDone(what === 'let-in' ? `Let in: ${entry}` : `Blocked: ${entry}`),
+    setError('');
+    const request: ListRequest = { ...entry, reason };
+    post<ListAnswer>(`/api/decisions/${line.id}/${what}`, request).then(
+      (answer) => onDone([`${words.done}: ${answer.entry}`, ...answer.notes].join('. ')),
       (e: unknown) => {
         setWorking(false);
         setError(textOf(e));
       },
     );
   };
-
   return (
-    <Dialog title={what === 'let-in' ? 'Let in' : 'Block'} onClose={onClose}>
+    <Dialog title={words.title} onClose={onClose}>
       <form onSubmit={submit}>
         <fieldset>
-          <legend>{what === 'let-in' ? 'From now on let in' : 'From now on refuse'}</legend>
-          {possible.map(([s, text]) => (
+          <legend>{words.legend}</legend>
+          {scopesOf(line).map(([s, text], i) => (
             <label class="radio">
-              <input type="radio" name="scope" checked={scope === s} onChange={() => setScope(s)} /> {text}
+              <input
+                type="radio"
+                name="scope"
+                autofocus={i === 0}
+                checked={scope === s}
+                onChange={() => setScope(s)}
+              />{' '}
+              {text}
             </label>
           ))}
           {scope === 'recipient' || line.recipients.length === 0 ? null : (
@@ -98,7 +85,7 @@ export function ListDialog({
           )}
         </fieldset>
         <LastsField value={lastsMs} onChange={setLastsMs} />
-        <Field label="Why" hint="Stands in the list, and in the journal of what it touches.">
+        <Field label="Why" hint={words.hint}>
           <input
             name="reason"
             required
@@ -107,44 +94,11 @@ export function ListDialog({
             onInput={(e) => setReason(e.currentTarget.value)}
           />
         </Field>
-        <div class="preview" aria-live="polite">
-          {preview === undefined ? (
-            error === undefined ? (
-              <p class="wait">Looking what else this would touch…</p>
-            ) : null
-          ) : (
-            <>
-              <p>
-                Entry: <code>{preview.entry}</code>
-              </p>
-              <p>
-                It would also have {what === 'let-in' ? 'let in' : 'stopped'}{' '}
-                <b>{count(preview.alsoAffected)}</b>{' '}
-                {preview.alsoAffected === 1 ? 'other recorded message' : 'other recorded messages'}.
-              </p>
-              {preview.notLifted.length === 0 ? null : (
-                <details>
-                  <summary>What it does not lift</summary>
-                  <ul>
-                    {preview.notLifted.map((text) => (
-                      <li>{text}</li>
-                    ))}
-                  </ul>
-                </details>
-              )}
-              {preview.examples.length === 0 ? null : (
-                <details>
-                  <summary>Some of them</summary>
-                  <DecisionTable lines={preview.examples} empty="" caption="Touched as well" />
-                </details>
-              )}
-            </>
-          )}
-        </div>
+        <Preview what={what} id={line.id} entry={entry} />
         <Trouble text={error} />
         <footer>
           <button type="submit" class={what === 'let-in' ? 'primary' : 'danger'} disabled={isWorking}>
-            {what === 'let-in' ? 'Let in' : 'Block'}
+            {words.title}
           </button>
         </footer>
       </form>

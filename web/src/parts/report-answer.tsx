@@ -1,24 +1,27 @@
 import { useState } from 'preact/hooks';
-import { SCOPES, type ReportAnswer, type Scope } from '../../../src/admin/api.ts';
+import type { DecisionLine, ReportAnswer, Scope } from '../../../src/admin/api.ts';
 import type { Report } from '../../../src/core/desk.ts';
 import { post, textOf } from '../api.ts';
 import { time } from '../format.ts';
-import { Field, LastsField, Trouble } from './basics.tsx';
-
-const MONTH = 30 * 86_400_000;
+import { Field, LastsField, MONTH_MS, Trouble } from './basics.tsx';
+import { Preview, scopesOf } from './preview.tsx';
 
 /** What the sender wrote, and the answer: let in with a click, or declined; the sender reads it on the page of the refusal. */
 export function ReportAnswerForm({
   report,
+  line,
   onDone,
 }: {
   readonly report: Report;
+  /** Absent where the journal has forgotten it: then it can only be declined. */
+  readonly line: DecisionLine | undefined;
   readonly onDone: (said: string) => void;
 }) {
   const [text, setText] = useState('');
-  const [scope, setScope] = useState<Scope>('sender');
-  const [lastsMs, setLastsMs] = useState<number | undefined>(MONTH);
+  const [scope, setScope] = useState<Scope>('client');
+  const [lastsMs, setLastsMs] = useState<number | undefined>(MONTH_MS);
   const [error, setError] = useState('');
+  const [isOpen, setOpen] = useState(report.state === 'open');
   const [isWorking, setWorking] = useState(false);
   const answer = (state: ReportAnswer['state']) => {
     setWorking(true);
@@ -51,33 +54,52 @@ export function ReportAnswerForm({
           {report.answer.text === '' ? '' : `: ${report.answer.text}`}
         </p>
       )}
-      <details open={report.state === 'open'}>
+      <details open={isOpen} onToggle={(e) => setOpen(e.currentTarget.open)}>
         <summary>{report.state === 'open' ? 'Answer' : 'Answer anew'}</summary>
         <Field label="Answer, which the sender reads">
           <textarea
             name="answer"
             rows={3}
+            required
             maxLength={2000}
             value={text}
             onInput={(e) => setText(e.currentTarget.value)}
           />
         </Field>
-        <div class="row">
-          <Field label="Let in">
-            <select value={scope} onChange={(e) => setScope(e.currentTarget.value as Scope)}>
-              {SCOPES.map((s) => (
-                <option value={s}>the {s}</option>
-              ))}
-            </select>
-          </Field>
-          <LastsField value={lastsMs} onChange={setLastsMs} />
-        </div>
+        {line === undefined ? null : (
+          <>
+            <div class="row">
+              <Field label="Let in">
+                <select value={scope} onChange={(e) => setScope(e.currentTarget.value as Scope)}>
+                  {scopesOf(line).map(([s, name]) => (
+                    <option value={s}>{name}</option>
+                  ))}
+                </select>
+              </Field>
+              <LastsField value={lastsMs} onChange={setLastsMs} />
+            </div>
+            {isOpen ? (
+              <Preview
+                what="let-in"
+                id={line.id}
+                entry={{ scope, ...(lastsMs === undefined ? {} : { lastsMs }) }}
+              />
+            ) : null}
+          </>
+        )}
         <Trouble text={error} />
         <div class="buttons">
-          <button type="button" class="primary" disabled={isWorking} onClick={() => answer('let-in')}>
-            Let in
-          </button>
-          <button type="button" disabled={isWorking} onClick={() => answer('declined')}>
+          {line === undefined ? null : (
+            <button
+              type="button"
+              class="primary"
+              disabled={isWorking || text.trim() === ''}
+              onClick={() => answer('let-in')}
+            >
+              Let in
+            </button>
+          )}
+          <button type="button" disabled={isWorking || text.trim() === ''} onClick={() => answer('declined')}>
             Decline
           </button>
         </div>
