@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openStore, type State } from '../adapters/store/sqlite.ts';
 import type { Config } from '../config/config.ts';
+import { asOwnerOf } from './as-owner.ts';
 import { CommandError, EX_NOINPUT } from './exit.ts';
 
 // A gate holds the file for milliseconds; an operator can wait for that.
@@ -19,6 +20,10 @@ export function withStore<T>(
       `${file}: there is no store yet; has the gate run with this data_dir?`,
       EX_NOINPUT,
     );
+  return asOwnerOf(dataDir, () => lend(file, to, use));
+}
+
+function lend<T>(file: string, to: 'read' | 'write', use: (store: State) => T): T {
   let store: State;
   try {
     store = openStore(file, { waitMs: WAIT_MS, readOnly: to === 'read', guest: true });

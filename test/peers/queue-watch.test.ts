@@ -68,7 +68,7 @@ webhook = "${hook.url}"
     for (let i = 0; i < 5; i++) await held.sendmail('a@example.net', `user${i}@example.org`, MESSAGE);
     await until(() => watch.firing().length > 0);
     const [text = ''] = watch.firing();
-    assert.match(text, /^5 messages in the queue \(all deferred\), above 4; oldest \d+ s$/);
+    assert.match(text, /^5 messages in the queue \(all deferred\) for \d+ seconds, above 4; oldest \d+ s$/);
     assert.deepEqual(
       watch.alerts().map(({ above, firing }) => [above, firing]),
       [
