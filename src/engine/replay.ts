@@ -139,14 +139,22 @@ function recorded(configured: ConfiguredCheck, c: Case, neverAsked: string[]): C
   return { ...configured, check: replayed };
 }
 
-/** What the check did for the recipient. */
+/**
+ * What the check did for the recipient. One that was named more than once was judged as often, each time as far as the ladder was climbed: a
+ * check that comes a second time begins the next of those judgements.
+ */
 function stepThen(check: AnyCheck, { decision, index, occurrence }: Case): Step | undefined {
+  if (check.stage !== 'rcpt') return decision.steps.find((s) => s.check === check.name);
   const mailbox = decision.recipients[index]?.mailbox;
   const key = mailbox === undefined ? '' : mailboxKey(mailbox);
-  const steps = decision.steps.filter(
-    (s) => s.check === check.name && (s.recipient === undefined || mailboxKey(s.recipient) === key),
-  );
-  return check.stage === 'rcpt' ? steps[occurrence] : steps[0];
+  let judgement = new Map<string, Step>();
+  const judgements = [judgement];
+  for (const step of decision.steps) {
+    if (step.recipient === undefined || mailboxKey(step.recipient) !== key) continue;
+    if (judgement.has(step.check)) judgements.push((judgement = new Map<string, Step>()));
+    judgement.set(step.check, step);
+  }
+  return (judgements[occurrence] ?? judgement).get(check.name);
 }
 
 /**

@@ -192,10 +192,14 @@ it('a postmaster and a refused sender', { timeout: 240_000 }, async (t) => {
       to: 'bea@example.org',
     });
     await page.goto(`${demo.url}decisions?client=203.0.113.99`);
-    await page
-      .getByRole('link', { name: /^[0-9A-Z]{8}$/ })
-      .first()
-      .click();
+    const found = page.getByRole('link', { name: /^[0-9A-Z]{8}$/ }).first();
+    // It is in the journal a moment later.
+    for (let tries = 0; tries < 20 && !(await found.isVisible()); tries++) {
+      await page.waitForTimeout(500);
+      await page.reload();
+      await page.getByText('One moment…').waitFor({ state: 'hidden' });
+    }
+    await found.click();
     await page.getByText('What happened').waitFor();
     assert.match(await page.locator('main').innerText(), /<img\/src=x/);
     assert.equal(await page.locator('main img').count(), 0);
