@@ -54,13 +54,7 @@ const idOf = (n: number, random: Random): string =>
 const rungOf = new Map(LADDER.map((check) => [check.name, COSTS.indexOf(check.cost)]));
 
 /** The steps up to and with the rung of the check that decided, or all of them. */
-function stepsOf(
-  decides: string | undefined,
-  client: string,
-  sender: Mailbox,
-  recipient: Mailbox,
-  r: Random,
-): Step[] {
+function stepsOf(decides: string | undefined, client: string, sender: Mailbox, r: Random): Step[] {
   const highest = decides === undefined ? COSTS.length : (rungOf.get(decides) ?? COSTS.length);
   return LADDER.filter((check) => COSTS.indexOf(check.cost) <= highest).map((check): Step => {
     const isDns = ['dns', 'dns-chain', 'network'].includes(check.cost);
@@ -78,7 +72,7 @@ function stepsOf(
       : null;
     return {
       stage: check.stage,
-      recipient: check.stage === 'rcpt' ? recipient : undefined,
+      recipient: check.stage === 'rcpt' ? 0 : undefined,
       check: check.name,
       evidence: check.gather === undefined ? undefined : evidence,
       findings: check.gather === undefined && !failed && r.next() < 0.5 ? [] : [finding],
@@ -172,7 +166,7 @@ export function someDecision(n: number, at: number, atMs: number, r: Random, onl
       ? {}
       : { transaction: { reversePath: r.next() < 0.03 ? null : sender, parameters: {} } }),
     recipients: kind === 'bare' ? [] : [told],
-    steps: kind === 'bare' ? [] : stepsOf(check, client, sender, recipient, r),
+    steps: kind === 'bare' ? [] : stepsOf(check, client, sender, r),
     outcome,
     ...(kind === 'bare' ? {} : { reply: said }),
     ...decided,

@@ -13,7 +13,7 @@ export function storyOf(decision: Decision): StoryLine[] {
     const steps = decision.steps.filter((step) => step.stage === stage);
     return stage === 'rcpt'
       ? recipientLines(decision, steps)
-      : [...dialogueAt(stage, decision), ...steps.map(checkLine)];
+      : [...dialogueAt(stage, decision), ...steps.map((step) => checkLine(step, decision.recipients))];
   });
   const rest = lines.length - MAX_LINES;
   const left = `${rest} more steps are left out; the whole decision has them`;
@@ -70,25 +70,20 @@ function reasonOf(
 
 /** Each recipient with its own checks, and what was said to it behind them. */
 function recipientLines({ recipients }: Decision, steps: readonly Step[]): StoryLine[] {
-  const ofAll = steps.filter(({ recipient }) => recipient === undefined);
-  const bySame = Map.groupBy(steps, ({ recipient }) =>
-    recipient === undefined ? undefined : formatMailbox(recipient),
-  );
-  const lines = ofAll.map(checkLine);
-  const told = new Set<string>();
-  for (const recipient of recipients) {
-    const name = formatMailbox(recipient.mailbox);
+  const byPlace = Map.groupBy(steps, ({ recipient }) => recipient);
+  const linesAt = (place: number | undefined): StoryLine[] =>
+    (byPlace.get(place) ?? []).map((step) => checkLine(step, recipients));
+  const lines = linesAt(undefined);
+  for (const [place, recipient] of recipients.entries()) {
     const tell = (text: string, tone: string) => lines.push({ kind: 'dialogue', stage: 'rcpt', tone, text });
-    tell(`It named the recipient ${name}`, 'ok');
-    // Named twice, it was asked about twice; whose step is whose nobody knows any more.
-    if (!told.has(name)) lines.push(...(bySame.get(name) ?? []).map(checkLine));
-    told.add(name);
+    tell(`It named the recipient ${formatMailbox(recipient.mailbox)}`, 'ok');
+    lines.push(...linesAt(place));
     const { code } = recipient.reply;
     tell(recipientText(recipient), code < 400 ? 'ok' : code < 500 ? 'defer' : 'refuse');
   }
   // The client went before there was an answer.
-  for (const [name, left] of bySame)
-    if (name !== undefined && !told.has(name)) lines.push(...left.map(checkLine));
+  for (const place of byPlace.keys())
+    if (place !== undefined && recipients[place] === undefined) lines.push(...linesAt(place));
   return lines;
 }
 
@@ -131,9 +126,10 @@ const VIOLATIONS = {
   'foreign-protocol': 'it spoke another protocol',
 } as const;
 
-function checkLine(step: Step): StoryLine {
+function checkLine(step: Step, recipients: Decision['recipients']): StoryLine {
   const { stage, check, findings, action, tookMs, recipient, evidence } = step;
-  const about = recipient === undefined ? '' : ` (${formatMailbox(recipient)})`;
+  const mailbox = recipient === undefined ? undefined : recipients[recipient]?.mailbox;
+  const about = mailbox === undefined ? '' : ` (${formatMailbox(mailbox)})`;
   const texts = findings.map(({ text }) => text);
   const found = texts.length === 0 ? 'found nothing' : texts.join('; ');
   return {

@@ -1,4 +1,4 @@
-import type { Mailbox, ReversePath } from '../mail/mailbox.ts';
+import type { ReversePath } from '../mail/mailbox.ts';
 import type { Reply } from '../mail/reply.ts';
 import type { BroughtCharge } from './charges.ts';
 import type { Json } from './check.ts';
@@ -82,8 +82,11 @@ export interface RecipientDecision {
 /** One check asked once. */
 export interface Step {
   readonly stage: Stage;
-  /** Set for the steps of a recipient. */
-  readonly recipient?: Mailbox | undefined;
+  /**
+   * Of the recipient's own steps: its place among the decision's recipients. No recipient has that place where the client left before it was
+   * answered.
+   */
+  readonly recipient?: number | undefined;
   readonly check: string;
   /** What `gather` returned; absent where the check asks nothing or never got an answer. */
   readonly evidence?: Json | undefined;
@@ -101,7 +104,7 @@ export interface Journal {
   record(decision: Decision): void;
   /** Connections that came to no decision, for the door turned them away; the reason is a word. */
   turnedAway(atMs: number, reason: string, connections: number): void;
-  /** Newest first. */
+  /** Those recorded last first. */
   find(query: JournalQuery): Promise<readonly Decision[]>;
   /** The same, a page after the other. */
   findPage(query: JournalQuery): Promise<FoundPage>;
@@ -122,7 +125,7 @@ export interface Journal {
   newest(): Promise<number>;
   /**
    * Drops what is older than `keptMs` in small steps, then what is more than `sizeOctets` of disk: the oldest of the connections that asked
-   * for no transaction first, then the oldest of all. Resolves to the number of decisions dropped.
+   * for no transaction first, then what was recorded first. Resolves to the number of decisions dropped.
    */
   expire(keptMs: number, sizeOctets?: number): Promise<number>;
   /** What has been written and what was lost since the start. */
@@ -154,8 +157,8 @@ export interface JournalQuery extends JournalSpan {
 }
 
 /**
- * Newest first. Short of its limit, even empty, where something rare among very many was looked for and the time for a page was over: `before`
- * goes on from where it came to.
+ * Those recorded last first. Short of its limit, even empty, where something rare among very many was looked for and the time for a page was
+ * over: `before` goes on from where it came to.
  */
 export interface FoundPage {
   readonly decisions: readonly Decision[];

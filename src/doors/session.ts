@@ -74,29 +74,13 @@ export function unread(text: string): Mailbox {
   return { local: plainText(Buffer.from(bare)).slice(0, UNREAD_CHARACTERS), domain: '' };
 }
 
-/** A sender that cannot be read is judged by nobody, so that the engine knows of no transaction; the operator shall see it deferred. */
+/** The operator shall see it deferred. */
 export function recordUnreadSender(
-  world: Pick<DoorWorld, 'record' | 'trouble' | 'nowMs' | 'newId'>,
-  { policy }: Pick<JudgeSettings, 'policy'>,
+  world: Pick<DoorWorld, 'record' | 'trouble'>,
   session: Session,
   sender: string,
 ): void {
-  const reply = replies.addressNotRead();
-  session.answeredWithout(reply);
-  record(world, {
-    id: world.newId(),
-    sessionId: session.facts.id,
-    atMs: world.nowMs(),
-    tookMs: 0,
-    session: session.facts,
-    transaction: { reversePath: unread(sender), parameters: {} },
-    recipients: [],
-    steps: [],
-    outcome: 'deferred',
-    reply,
-    suspicion: 0,
-    policy: policy.hash,
-  });
+  record(world, session.senderNotRead(unread(sender), replies.addressNotRead()));
 }
 
 /** Writes the end of a session down. `unreadSender`: that it came to no transaction says nothing then. */

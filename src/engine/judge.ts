@@ -28,6 +28,8 @@ export interface Climb {
   readonly ports: Ports;
   readonly stage: Stage;
   readonly facts: Facts;
+  /** That the recipient judged now will have among those of its decision. */
+  readonly place?: number | undefined;
   readonly treatment: Treatment;
   readonly steps: StepCache;
   readonly signature: Signature;
@@ -134,20 +136,19 @@ function take(
   // The stage's facts are there by construction: `rungsFor` hands out no check before its stage.
   const facts = c.facts as never;
   const { site } = c.policy;
-  const recipient = check.stage === 'rcpt' ? c.facts.recipient?.mailbox : undefined;
   let dns: CountedDns | undefined;
   const keep = (evidence: Json | undefined, findings: readonly Finding[], tookMs: number): void => {
     const step: Step = {
       stage: check.stage,
-      recipient,
+      recipient: check.stage === 'rcpt' ? c.place : undefined,
       check: check.name,
       evidence,
       findings,
       action: 'none',
       tookMs,
+      lookups: dns === undefined || dns.questions === 0 ? undefined : dns.questions,
     };
-    const lookups = dns?.questions ?? 0;
-    c.steps.set(configured, lookups === 0 ? step : { ...step, lookups });
+    c.steps.set(configured, step);
   };
   if (check.gather === undefined) {
     keep(undefined, check.judge(facts, null, settings, site), 0);

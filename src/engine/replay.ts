@@ -10,7 +10,6 @@ import type { ConfiguredCheck, Policy } from '../core/policy.ts';
 import type { ListsPort, Ports } from '../core/ports.ts';
 import type { Stage } from '../core/stage.ts';
 import type { Verdict } from '../core/verdict.ts';
-import { mailboxKey } from '../mail/mailbox.ts';
 import { confirmedNames, type Iprev } from '../msgauth/iprev.ts';
 import { climb } from './judge.ts';
 
@@ -28,16 +27,12 @@ export interface Replayed {
 
 /** `lists`: those of `policy`; needed where it is not the policy that the decision was made under. */
 export async function replay(decision: Decision, policy: Policy, lists?: ListsPort): Promise<Replayed> {
-  const seen = new Map<string, number>();
   const recipients: (ReplayedVerdict | undefined)[] = [];
   for (const [index, r] of decision.recipients.entries()) {
-    const key = mailboxKey(r.mailbox);
-    const occurrence = seen.get(key) ?? 0;
-    if (r.violationsSeen !== undefined) seen.set(key, occurrence + 1);
     recipients.push(
       r.violationsSeen === undefined
         ? undefined
-        : await judgeAgain({ decision, policy, lists, index, occurrence }, 'rcpt'),
+        : await judgeAgain({ decision, policy, lists, index }, 'rcpt'),
     );
   }
   const index = decision.recipients.findIndex((r) => r.reply.code < 400);
@@ -45,11 +40,9 @@ export async function replay(decision: Decision, policy: Policy, lists?: ListsPo
   const early =
     decision.early === undefined
       ? undefined
-      : await judgeAgain({ decision, policy, lists, index: NOBODY, occurrence: 0 }, 'early');
+      : await judgeAgain({ decision, policy, lists, index: NOBODY }, 'early');
   const message =
-    index < 0 || !judged
-      ? undefined
-      : await judgeAgain({ decision, policy, lists, index, occurrence: 0 }, 'message');
+    index < 0 || !judged ? undefined : await judgeAgain({ decision, policy, lists, index }, 'message');
   return { early, recipients, message };
 }
 
@@ -61,8 +54,6 @@ interface Case {
   readonly lists: ListsPort | undefined;
   /** Of the recipient; `NOBODY` before there is one. */
   readonly index: number;
-  /** How often the same recipient was judged before in the transaction. */
-  readonly occurrence: number;
 }
 
 async function judgeAgain(c: Case, what: 'early' | 'rcpt' | 'message'): Promise<ReplayedVerdict> {
@@ -139,22 +130,10 @@ function recorded(configured: ConfiguredCheck, c: Case, neverAsked: string[]): C
   return { ...configured, check: replayed };
 }
 
-/**
- * What the check did for the recipient. One that was named more than once was judged as often, each time as far as the ladder was climbed: a
- * check that comes a second time begins the next of those judgements.
- */
-function stepThen(check: AnyCheck, { decision, index, occurrence }: Case): Step | undefined {
-  if (check.stage !== 'rcpt') return decision.steps.find((s) => s.check === check.name);
-  const mailbox = decision.recipients[index]?.mailbox;
-  const key = mailbox === undefined ? '' : mailboxKey(mailbox);
-  let judgement = new Map<string, Step>();
-  const judgements = [judgement];
-  for (const step of decision.steps) {
-    if (step.recipient === undefined || mailboxKey(step.recipient) !== key) continue;
-    if (judgement.has(step.check)) judgements.push((judgement = new Map<string, Step>()));
-    judgement.set(step.check, step);
-  }
-  return (judgements[occurrence] ?? judgement).get(check.name);
+/** What the check did, for the recipient where it looks at each. */
+function stepThen(check: AnyCheck, { decision: { steps }, index }: Case): Step | undefined {
+  const { name, stage } = check;
+  return steps.find((step) => step.check === name && (stage !== 'rcpt' || step.recipient === index));
 }
 
 /**

@@ -362,6 +362,45 @@ describe('decision', () => {
     });
   }
 
+  it("says of each recipient's steps whose they are, also of one named twice or never answered", async () => {
+    const checks: Fake[] = [{ name: 'first' }, { name: 'each', stage: 'rcpt', asks: false }];
+    const s = session(policy(checks));
+    await upToRcpt(s);
+    s.recipientAnswered(USER, replies.recipientOk());
+    s.recipientAnswered({ local: '?', domain: '' }, replies.addressNotRead());
+    await s.rcpt(USER, {});
+    s.recipientAnswered(USER, replies.recipientOk());
+    await s.rcpt({ ...USER, local: 'last' }, {});
+    const decision = s.ended();
+    assert.equal(decision?.recipients.length, 3);
+    assert.deepEqual(
+      decision.steps.map((x) => [x.check, x.recipient]),
+      [
+        ['first', undefined],
+        ['each', 0],
+        ['each', 2],
+        ['each', 3],
+      ],
+    );
+  });
+
+  it('is one for a sender that could not be read, and begins no transaction', () => {
+    const s = session(policy([]));
+    const reply = replies.addressNotRead();
+    const sender = { local: 'a b', domain: '' };
+    const decision = s.senderNotRead(sender, reply);
+    assert.deepEqual(
+      {
+        id: decision.id,
+        outcome: decision.outcome,
+        transaction: decision.transaction,
+        reply: decision.reply,
+      },
+      { id: 'ID2', outcome: 'deferred', transaction: { reversePath: sender, parameters: {} }, reply },
+    );
+    assert.equal(s.ended()?.transaction, undefined);
+  });
+
   it('names the check that refused the only recipient', async () => {
     const s = session(policy([{ name: 'bad', answer: 'fail' }]));
     const verdict = await upToRcpt(s);

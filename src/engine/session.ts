@@ -183,6 +183,26 @@ export class Session {
     return this.#early('mail');
   }
 
+  /** A sender that cannot be read is judged by nobody, so that no transaction begins: this is all that there is to write down. */
+  senderNotRead(sender: Mailbox, reply: Reply): Decision {
+    const { policy, nowMs, newId } = this.#world;
+    this.answeredWithout(reply);
+    return {
+      id: newId(),
+      sessionId: this.#facts.id,
+      atMs: nowMs(),
+      tookMs: 0,
+      session: this.#facts,
+      transaction: { reversePath: sender, parameters: {} },
+      recipients: [],
+      steps: [],
+      outcome: outcomeOf(reply),
+      reply,
+      suspicion: 0,
+      policy: policy.hash,
+    };
+  }
+
   rcpt(mailbox: Recipient, parameters: RcptParameters): RecipientVerdict | Promise<RecipientVerdict> {
     const transaction = this.#open();
     transaction.judging = undefined;
@@ -349,6 +369,7 @@ export class Session {
       ports: message === undefined ? ports : { ...ports, message },
       stage,
       facts,
+      place: this.#transaction?.recipients.length,
       treatment,
       steps: this.#steps,
       signature: {

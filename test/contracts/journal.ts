@@ -337,7 +337,7 @@ export function journalContract(
     const all = await left();
     assert.equal(all.length, 606);
     // As much as the decisions alone take.
-    const dropped = await journal.expire(1e9, 80_000);
+    const dropped = await journal.expire(1e9, 130_000);
     assert.ok(dropped > 0 && dropped <= 600, String(dropped));
     const rest = await left();
     assert.deepEqual(

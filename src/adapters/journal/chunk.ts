@@ -1,21 +1,32 @@
 /**
- * Decisions are kept whole, as JSON, some tens of them compressed together: one after the other says much the same, so
- * that a chunk takes a fifteenth of its text, and one that is read costs no more than its chunk.
+ * Decisions are kept whole, a line each (`record.ts`), some tens of them compressed together: one after the other says much the same, so
+ * that a chunk takes an eighth of its text, and one that is read costs no more than its chunk.
  */
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import type { Decision } from '../../core/decision.ts';
 
-/** Decisions in a chunk at most. Twice as many save a tenth of the space and cost twice as much to read. */
-export const CHUNK = 32;
+/** Decisions in a chunk at most. Twice as many save a twentieth of the space and cost twice as much to read. */
+export const CHUNK = 64;
 
 // Higher levels take several times as long and save next to nothing here.
 const FAST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
-/** One decision a line: JSON has no line ends of its own. */
-export const chunkText = (decisions: readonly Decision[]): string =>
-  decisions.map((d) => JSON.stringify(d)).join('\n');
+/** JSON has no line ends of its own. */
+export function packed(lines: readonly string[]): Uint8Array {
+  let most = 0;
+  for (const line of lines) most += 3 * line.length + 1;
+  if (most > MAX_SCRATCH) return zstdCompressSync(Buffer.from(lines.join('\n')), FAST);
+  if (most > scratch.length) scratch = Buffer.allocUnsafe(most);
+  let end = 0;
+  for (const [i, line] of lines.entries()) {
+    if (i > 0) scratch[end++] = LINE_END;
+    end += scratch.write(line, end);
+  }
+  return zstdCompressSync(scratch.subarray(0, end), FAST);
+}
 
-export const packed = (text: string): Uint8Array => zstdCompressSync(Buffer.from(text), FAST);
+/** As one string, a chunk would be laid out in pages of its own each time, which costs more than to fill them. */
+let scratch = Buffer.alloc(0);
+const MAX_SCRATCH = 2 ** 22;
 
 /** The decisions' texts, in the order in which they were recorded. */
 export const unpacked = (body: Uint8Array): string[] => zstdDecompressSync(body).toString().split('\n');

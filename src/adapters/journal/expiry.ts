@@ -1,54 +1,57 @@
 import { sql, type Kysely } from 'kysely';
-import type { Decision } from '../../core/decision.ts';
 import { packed, unpacked } from './chunk.ts';
-import { namesOf, withDomains, type Name } from './rows.ts';
 import { hoursOf, type Tables } from './schema.ts';
+import { firstOf, segmentOf } from './segments.ts';
 import { HOUR, MINUTE_MS } from './sums.ts';
 import { firstOfMinutes } from './totals.ts';
-import { textsOf } from './texts.ts';
 
-type DropName = (name: Name, seq: number) => void | Promise<void>;
-
-/** Drops the oldest of what began before, at most `rows` of it; gives the number dropped. `dropName`: there are many. */
+/** Drops what began before, at most `rows` of it, from the segment recorded first on; gives the number dropped. */
 export async function dropOld(
   db: Kysely<Tables>,
-  dropName: DropName,
   { beforeMs, rows }: { readonly beforeMs: number; readonly rows: number },
 ): Promise<number> {
   return db.transaction().execute(async (trx) => {
     await dropSums(trx, beforeMs);
+    const oldest = await trx
+      .selectFrom('segments')
+      .select('segment')
+      .where('first_ms', '<', beforeMs)
+      .orderBy('segment')
+      .limit(1)
+      .executeTakeFirst();
+    if (oldest === undefined) return 0;
     const old = await trx
       .selectFrom('decisions')
       .select('seq')
-      .where('at_ms', '<', beforeMs)
-      .orderBy('at_ms')
+      .where('seq', '>=', firstOf(oldest.segment))
+      .where('seq', '<', firstOf(oldest.segment + 1))
+      .where(sql<number>`(at_ms + 0)`, '<', beforeMs)
+      .orderBy('seq')
       .limit(rows)
       .execute();
     const seqs = old.map((row) => row.seq);
-    if (seqs.length > 0) await dropDecisions(trx, dropName, seqs);
+    if (seqs.length === 0) await closeSegment(trx, oldest.segment);
+    else await dropDecisions(trx, seqs);
     return seqs.length;
   });
 }
 
 /**
- * Drops some where there is too much: the oldest of the bare connections, for a flood is made of them, and the oldest decisions only when
+ * Drops some where there is too much: the oldest of the bare connections, for a flood is made of them, and what was recorded first only when
  * none of those is left. Gives the number dropped.
  */
-export async function dropBeyond(
-  db: Kysely<Tables>,
-  dropName: DropName,
-  { rows }: { readonly rows: number },
-): Promise<number> {
+export async function dropBeyond(db: Kysely<Tables>, { rows }: { readonly rows: number }): Promise<number> {
   return db.transaction().execute(async (trx) => {
-    const oldest = () => trx.selectFrom('decisions').select(['seq', 'at_ms']).orderBy('at_ms').limit(rows);
+    const some = () => trx.selectFrom('decisions').select(['seq', 'at_ms']).limit(rows);
     // Written out, for the index is of these alone.
-    const bare = await oldest()
+    const bare = await some()
       .where(sql<boolean>`bare = 1`)
+      .orderBy('at_ms')
       .execute();
-    const dropped = bare.length > 0 ? bare : await oldest().execute();
+    const dropped = bare.length > 0 ? bare : await some().orderBy('seq').execute();
     const seqs = dropped.map((row) => row.seq);
     if (seqs.length === 0) return 0;
-    await shrinkBodies(trx, await dropDecisions(trx, dropName, seqs), new Set(seqs));
+    await shrinkBodies(trx, await dropDecisions(trx, seqs), new Set(seqs));
     const last = dropped.at(-1);
     if (bare.length === 0 && last !== undefined) await dropSums(trx, last.at_ms);
     return seqs.length;
@@ -92,34 +95,69 @@ export async function thinSums(db: Kysely<Tables>, beforeMs: number): Promise<bo
 
 const THINNED_AT_ONCE = 12 * HOUR;
 
-/** Gives the chunks that they were in: the seq of the first of each, and how many it has. */
-async function dropDecisions(
-  db: Kysely<Tables>,
-  dropName: DropName,
-  seqs: readonly number[],
-): Promise<ReadonlyMap<number, number>> {
-  // A decision says itself by which names it is found: an index from decisions to names would cost each of them.
-  const chunks = new Map<number, number>();
-  for (const [seq, text] of await textsOf(db, seqs, (first, size) => chunks.set(first, size))) {
-    for (const name of withDomains(namesOf(JSON.parse(text) as Decision))) await dropName(name, seq);
-  }
+/** Gives the chunks that they were in and that others are still in, by the seq of their first. */
+async function dropDecisions(db: Kysely<Tables>, seqs: readonly number[]): Promise<readonly number[]> {
+  const segments = new Set(seqs.map(segmentOf));
+  await db
+    .deleteFrom('recipients')
+    .where('segment', 'in', [...segments])
+    .where('seq', 'in', seqs)
+    .execute();
   await db.deleteFrom('decisions').where('seq', 'in', seqs).execute();
-  for (const [first, size] of chunks) {
-    await db
-      .deleteFrom('bodies')
-      .where('seq', '=', first)
-      .where((w) =>
-        w.not(
-          w.exists(
-            w
-              .selectFrom('decisions')
-              .select('decisions.seq')
-              .where('decisions.seq', '>=', first)
-              .where('decisions.seq', '<', first + size),
-          ),
-        ),
-      )
-      .execute();
+  for (const segment of segments) await closeSegment(db, segment);
+  const left: number[] = [];
+  for (const { first, end } of await chunksOf(db, seqs)) {
+    const some = await db
+      .selectFrom('decisions')
+      .select('seq')
+      .where('seq', '>=', first)
+      .where('seq', '<', end)
+      .limit(1)
+      .executeTakeFirst();
+    if (some === undefined) await db.deleteFrom('bodies').where('seq', '=', first).execute();
+    else left.push(first);
+  }
+  return left;
+}
+
+/** What a segment holds now. In what its decisions ended is left until it is empty: a search looks in vain. */
+async function closeSegment(db: Kysely<Tables>, segment: number): Promise<void> {
+  const { first, last } = await db
+    .selectFrom('decisions')
+    .where('seq', '>=', firstOf(segment))
+    .where('seq', '<', firstOf(segment + 1))
+    .select((e) => [
+      e.fn.min<number | null>('at_ms').as('first'),
+      e.fn.max<number | null>('at_ms').as('last'),
+    ])
+    .executeTakeFirstOrThrow();
+  if (first === null || last === null) {
+    await db.deleteFrom('segments').where('segment', '=', segment).execute();
+    await db.deleteFrom('endings').where('segment', '=', segment).execute();
+    return;
+  }
+  await db
+    .updateTable('segments')
+    .set({ first_ms: first, last_ms: last })
+    .where('segment', '=', segment)
+    .execute();
+}
+
+/** Each once: from its first up to before the first of the next. */
+async function chunksOf(
+  db: Kysely<Tables>,
+  seqs: readonly number[],
+): Promise<readonly { readonly first: number; readonly end: number }[]> {
+  const chunks: { first: number; end: number }[] = [];
+  let end = 0;
+  for (const seq of seqs.toSorted((a, b) => a - b)) {
+    if (seq < end) continue;
+    const { rows } = await sql<{ readonly first: number | null; readonly next: number | null }>`SELECT
+      (SELECT max(seq) FROM bodies WHERE seq <= ${seq}) AS first,
+      (SELECT min(seq) FROM bodies WHERE seq > ${seq}) AS next`.execute(db);
+    const [row] = rows;
+    end = row?.next ?? Number.MAX_SAFE_INTEGER;
+    if (row?.first != null) chunks.push({ first: row.first, end });
   }
   return chunks;
 }
@@ -127,16 +165,16 @@ async function dropDecisions(
 /** What is left of a chunk keeps its place in it, and what is dropped leaves an empty line. */
 async function shrinkBodies(
   db: Kysely<Tables>,
-  chunks: ReadonlyMap<number, number>,
+  chunks: readonly number[],
   dropped: ReadonlySet<number>,
 ): Promise<void> {
-  for (const first of chunks.keys()) {
+  for (const first of chunks) {
     const row = await db.selectFrom('bodies').selectAll().where('seq', '=', first).executeTakeFirst();
     if (row === undefined) continue;
     const lines = unpacked(row.body).map((line, i) => (dropped.has(first + i) ? '' : line));
     await db
       .updateTable('bodies')
-      .set({ body: packed(lines.join('\n')) })
+      .set({ body: packed(lines) })
       .where('seq', '=', first)
       .execute();
   }

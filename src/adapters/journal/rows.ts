@@ -3,10 +3,17 @@ import { replies } from '../../core/replies.ts';
 import { parseIp, type Network } from '../../mail/ip.ts';
 import type { Mailbox } from '../../mail/mailbox.ts';
 
-/** What is taken out of a decision when it is recorded: the columns it is found and summed up by, and its names. */
+/** What is taken out of a decision when it is recorded: the columns it is found and summed up by. */
 export interface DecisionRow {
   readonly at_ms: number;
+  readonly id: string;
+  /** Null where it is the same as the id. */
+  readonly session: string | null;
   readonly client: string;
+  /** Null where there was no transaction. */
+  readonly sender: string | null;
+  /** The first; null where there was none. */
+  readonly recipient: string | null;
   readonly outcome: string;
   readonly check_name: string | null;
   readonly size_octets: number;
@@ -19,20 +26,15 @@ export interface DecisionRow {
   readonly bare: number;
 }
 
-/** A key that few decisions share. */
-export interface Name {
-  readonly kind: NameKind;
-  readonly name: string;
-}
-
-/** Numbers, because they stand in every row: a decision's or its session's id, its reverse-path, a forward-path; the domains of both. */
-export const NAMES = { id: 1, sender: 2, recipient: 3, senderDomain: 4, recipientDomain: 5 } as const;
-export type NameKind = (typeof NAMES)[keyof typeof NAMES];
-
 export function decisionRow(d: Decision): DecisionRow {
+  const [first] = d.recipients;
   return {
     at_ms: Math.round(d.atMs),
+    id: d.id,
+    session: d.sessionId === d.id ? null : d.sessionId,
     client: clientKey(d.session.client.address),
+    sender: d.transaction === undefined ? null : senderName(d.transaction.reversePath),
+    recipient: first === undefined ? null : pathName(first.mailbox),
     outcome: d.outcome,
     check_name: d.check ?? null,
     size_octets: d.sizeOctets ?? 0,
@@ -42,6 +44,16 @@ export function decisionRow(d: Decision): DecisionRow {
     bare: d.transaction === undefined ? 1 : 0,
   };
 }
+
+/** All but the first, without repetitions. */
+export function moreRecipients({ recipients }: Decision): readonly string[] {
+  if (recipients.length < 2) return NONE;
+  const names = new Set(recipients.map(({ mailbox }) => pathName(mailbox)));
+  const [, ...more] = names;
+  return more;
+}
+
+const NONE: readonly string[] = [];
 
 // What speaks for a client (DNSWL) adds to the suspicion too, and is no tag.
 const isTagged = ({ action, findings }: Step): boolean =>
@@ -61,46 +73,27 @@ function isOurStop({ transaction, reply }: Decision): boolean {
   );
 }
 
-/** Without repetitions: each is one row. The domains are left to `withDomains`, which the journal's own thread does. */
-export function namesOf(d: Decision): Name[] {
-  const names: Name[] = [{ kind: NAMES.id, name: d.id }];
-  if (d.sessionId !== d.id) names.push({ kind: NAMES.id, name: d.sessionId });
-  if (d.transaction !== undefined) {
-    const path = d.transaction.reversePath;
-    names.push({ kind: NAMES.sender, name: path === null ? '<>' : pathName(path) });
-  }
-  const recipients = new Set(d.recipients.map(({ mailbox }) => pathName(mailbox)));
-  for (const name of recipients) names.push({ kind: NAMES.recipient, name });
-  return names;
+const NULL_SENDER = '<>';
+const senderName = (path: Mailbox | null): string => (path === null ? NULL_SENDER : pathName(path));
+
+/** `example.net@ann`: the mailboxes of a domain are neighbours. */
+const pathName = ({ local, domain }: Mailbox): string => `${domain}@${local.toLowerCase()}`;
+
+/** Keys of a column, both ends among them. */
+export interface Keys {
+  readonly first: string;
+  readonly last: string;
 }
 
-/** And the domains of its paths: of one that many mailboxes share, what is newest could not be said by their names. */
-export function withDomains(names: readonly Name[]): readonly Name[] {
-  const all = [...names];
-  for (const { kind, name } of names) {
-    if (kind === NAMES.id) continue;
-    const domain = {
-      kind: kind === NAMES.sender ? NAMES.senderDomain : NAMES.recipientDomain,
-      name: name.slice(0, Math.max(0, name.indexOf('@'))),
-    };
-    if (domain.name === '') continue;
-    if (!all.some((n) => n.kind === domain.kind && n.name === domain.name)) all.push(domain);
-  }
-  return all;
-}
-
-/** `example.net@ann`: neighbours in the index are neighbours in life. */
-function pathName({ local, domain }: Mailbox): string {
-  return `${domain}@${local.toLowerCase()}`;
-}
+export const onlyKey = (key: string): Keys => ({ first: key, last: key });
 
 /** What a postmaster types: `<>`, a mailbox or a domain. */
-export function pathKey(whose: 'sender' | 'recipient', text: string): Name {
+export function pathKeys(text: string): Keys {
   const typed = text.replace(/^\./, '').toLowerCase();
   const at = typed.lastIndexOf('@');
-  if (typed === '<>') return { kind: NAMES[whose], name: typed };
-  if (at < 0) return { kind: NAMES[`${whose}Domain`], name: typed };
-  return { kind: NAMES[whose], name: `${typed.slice(at + 1)}@${typed.slice(0, at)}` };
+  if (typed === NULL_SENDER) return onlyKey(typed);
+  if (at < 0) return { first: `${typed}@`, last: `${typed}@\u{10ffff}` };
+  return onlyKey(`${typed.slice(at + 1)}@${typed.slice(0, at)}`);
 }
 
 /** Sorts as addresses do, so that a network is a range of keys: `4c0000207`. */
@@ -109,7 +102,7 @@ function clientKey(address: string): string {
   return ip === undefined ? address : `${ip.family}${ip.words.map(hex).join('')}`;
 }
 
-export function clientRange({ base, prefix }: Network): { readonly first: string; readonly last: string } {
+export function clientKeys({ base, prefix }: Network): Keys {
   const last = base.words.map((word, i) => {
     const fixed = Math.min(32, Math.max(0, prefix - 32 * i));
     return fixed === 32 ? word : (word | (0xffff_ffff >>> fixed)) >>> 0;

@@ -1,14 +1,20 @@
-import type { DecisionRow, Name } from './rows.ts';
+import type { DecisionRow } from './rows.ts';
+import { SEGMENT } from './segments.ts';
 import type { Counts, OutcomeCount } from './sums.ts';
 
 /**
- * The journal's tables, in SQL that SQLite and PostgreSQL share (there `names.name` and `decisions.client` want COLLATE "C", for clients are
+ * The journal's tables, in SQL that SQLite and PostgreSQL share (there `client`, `sender` and `recipient` want COLLATE "C", for they are
  * searched by range).
  */
 export interface Tables {
   /** In the order of recording. */
-  decisions: DecisionRow & { readonly seq: number };
-  names: Name & { readonly seq: number };
+  decisions: DecisionRow & { readonly seq: number; readonly segment: number };
+  /** Of a decision with several all but the first, which stands with the decision. */
+  recipients: { readonly segment: number; readonly recipient: string; readonly seq: number };
+  /** When the first and the last of its decisions began. */
+  segments: { readonly segment: number; readonly first_ms: number; readonly last_ms: number };
+  /** In what its decisions ended, each kind once; the check is empty where none decided. */
+  endings: { readonly segment: number; readonly outcome: string; readonly check_name: string };
   /** The chunk whose first decision is `seq`; its others follow without a gap. */
   bodies: { readonly seq: number; readonly body: Uint8Array };
   counts: Readonly<Counts>;
@@ -54,8 +60,6 @@ const outcomesTable = (name: string): string => `CREATE TABLE ${name} (
      decisions INTEGER NOT NULL, octets INTEGER NOT NULL, PRIMARY KEY (minute, outcome, tagged, partly)
    ) WITHOUT ROWID;`;
 
-// Ids and mailboxes come in no order, and each index over them costs a page or so to write for each decision: one tree
-// has them all. Those by time, outcome, check and client have few pages in use at a time.
 export const SQLITE_MIGRATIONS = [
   `CREATE TABLE decisions (
      seq INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, client TEXT NOT NULL, outcome TEXT NOT NULL, check_name TEXT,
@@ -99,4 +103,40 @@ export const SQLITE_MIGRATIONS = [
    INSERT OR IGNORE INTO names
      SELECT kind + 2, substr(name, 1, instr(name, '@') - 1), seq FROM names
      WHERE kind IN (2, 3) AND instr(name, '@') > 1;`,
+  // Which of two ids was the session's cannot be told any more, and need not: both are looked for. A minute for five million decisions,
+  // once.
+  `CREATE INDEX names_by_seq ON names (seq, kind, name) WHERE kind <= 3;
+   ALTER TABLE decisions RENAME TO old_decisions;
+   CREATE TABLE decisions (
+     seq INTEGER PRIMARY KEY, segment INTEGER NOT NULL, at_ms INTEGER NOT NULL, id TEXT NOT NULL, session TEXT,
+     client TEXT NOT NULL, sender TEXT, recipient TEXT, outcome TEXT NOT NULL, check_name TEXT,
+     size_octets INTEGER NOT NULL, tagged INTEGER NOT NULL, partly INTEGER NOT NULL, left_out INTEGER NOT NULL,
+     bare INTEGER NOT NULL
+   );
+   INSERT INTO decisions SELECT seq, seq / ${SEGMENT}, at_ms,
+       coalesce((SELECT min(name) FROM names AS n WHERE n.seq = d.seq AND n.kind = 1 AND n.kind <= 3), ''),
+       (SELECT max(name) FROM names AS n WHERE n.seq = d.seq AND n.kind = 1 AND n.kind <= 3),
+       client,
+       (SELECT min(name) FROM names AS n WHERE n.seq = d.seq AND n.kind = 2 AND n.kind <= 3),
+       (SELECT min(name) FROM names AS n WHERE n.seq = d.seq AND n.kind = 3 AND n.kind <= 3),
+       outcome, check_name, size_octets, tagged, partly, left_out, bare
+     FROM old_decisions AS d ORDER BY seq;
+   CREATE TABLE recipients (
+     segment INTEGER NOT NULL, recipient TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (segment, recipient, seq)
+   ) WITHOUT ROWID;
+   INSERT INTO recipients SELECT d.segment, n.name, n.seq FROM names AS n JOIN decisions AS d ON d.seq = n.seq
+     WHERE n.kind = 3 AND n.name <> d.recipient;
+   CREATE TABLE segments (segment INTEGER PRIMARY KEY, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL);
+   INSERT INTO segments SELECT segment, min(at_ms), max(at_ms) FROM decisions GROUP BY segment;
+   CREATE TABLE endings (
+     segment INTEGER NOT NULL, outcome TEXT NOT NULL, check_name TEXT NOT NULL,
+     PRIMARY KEY (segment, outcome, check_name)
+   ) WITHOUT ROWID;
+   INSERT INTO endings SELECT DISTINCT segment, outcome, coalesce(check_name, '') FROM decisions;
+   DROP TABLE old_decisions;
+   DROP TABLE names;
+   ${['id', 'session', 'client', 'sender', 'recipient']
+     .map((column) => `CREATE INDEX decisions_by_${column} ON decisions (segment, ${column});`)
+     .join(' ')}
+   CREATE INDEX decisions_bare ON decisions (at_ms) WHERE bare = 1;`,
 ];

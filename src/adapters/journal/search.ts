@@ -1,236 +1,259 @@
 /**
- * Finding decisions, newest first. What is known to be rare (an id, a mailbox, a client) is looked up and sorted; all else is found by going
- * back in time, along the index that leaves the fewest to look at, a slice at a time: others have their turn in between, and a page ends
- * with what it has when its time is over. Its cursor is the place that was reached: what is recorded meanwhile moves nothing.
+ * Finding decisions, those recorded last first: from the newest segment back, as far as it takes to fill a page. Segments that hold nothing
+ * of what is looked for are passed over. In those that may, what is rare (an id, most mailboxes and clients) is looked up in an index, some
+ * segments at a time; all else is found by going through their decisions. Others have their turn in between, and a page ends with what it
+ * has when its time is over. Its cursor is the place that was reached: what is recorded meanwhile moves nothing.
  */
 import { setImmediate } from 'node:timers/promises';
-import { sql, type Kysely, type RawBuilder, type SelectQueryBuilder } from 'kysely';
+import { sql, type Kysely, type RawBuilder } from 'kysely';
 import type { Decision, FoundPage, JournalQuery, JournalSpan } from '../../core/decision.ts';
 import type { JournalPage } from '../../core/traffic.ts';
 import { parseNetwork } from '../../mail/ip.ts';
-import { clientRange, NAMES, pathKey, type Name } from './rows.ts';
+import { clientKeys, onlyKey, pathKeys, type Keys } from './rows.ts';
 import type { Tables } from './schema.ts';
+import { firstOf, SEGMENT, segmentOf } from './segments.ts';
 import { decisionsOf } from './texts.ts';
 
 type Db = Kysely<Tables>;
-type Found = SelectQueryBuilder<Tables, 'decisions', Place>;
 
-interface Place {
-  readonly seq: number;
-  readonly at_ms: number;
-}
-
-/** As many are looked up and sorted without further thought: a hundred milliseconds at most. */
-const RARE = 80_000;
-const FIRST_SLICE = 2000;
-const LARGEST_SLICE = 30_000;
 /** A page's search goes back for so long; then it is a short one. */
 const PAGE_MS = 150;
 const PAGE_ROWS = 100;
+/** Segments that are looked into at once by an index: from the first number to the second, as long as that is quick. */
+const FIRST_GROUP = 1;
+const LARGEST_GROUP = 32;
+const QUICK_MS = 20;
+/** Of more than this part of the decisions each is looked at: in an index they would have to be sorted first. */
+const RARE = 1 / 16;
 
 export async function findDecisions(db: Db, query: JournalQuery): Promise<Decision[]> {
-  const { places } = await search(db, query, query.limit ?? PAGE_ROWS, Infinity);
-  return decisionsOf(
-    db,
-    places.map(({ seq }) => seq),
-  );
+  const { seqs } = await search(db, query, query.limit ?? PAGE_ROWS, Infinity);
+  return decisionsOf(db, seqs);
 }
 
 export async function findPage(db: Db, query: JournalQuery, pageMs = PAGE_MS): Promise<FoundPage> {
-  const limit = query.limit ?? PAGE_ROWS;
-  const { places, reached } = await search(db, query, limit, pageMs);
-  const decisions = await decisionsOf(
-    db,
-    places.map(({ seq }) => seq),
-  );
-  return { decisions, before: reached === undefined ? undefined : `${reached.at_ms}-${reached.seq}` };
+  const { seqs, reached } = await search(db, query, query.limit ?? PAGE_ROWS, pageMs);
+  const decisions = await decisionsOf(db, seqs);
+  return { decisions, before: reached === undefined ? undefined : String(reached) };
 }
 
-/** `reached`: where the search ended, unless there is nothing beyond. */
-interface Search {
+/** `reached`: what comes next was recorded before this one; absent where nothing does. */
+interface Found {
+  readonly seqs: readonly number[];
+  readonly reached?: number | undefined;
+}
+
+/** A condition that an index answers. */
+interface Indexed {
+  readonly keys: Keys;
+  /** Where it may hold: one of them is enough. */
   readonly places: readonly Place[];
-  readonly reached?: Place | undefined;
 }
 
-async function search(db: Db, query: JournalQuery, limit: number, pageMs: number): Promise<Search> {
-  const conditions = conditionsOf(query);
-  const rare = await rarestOf(db, conditions);
-  if (rare === undefined) return goBack(db, conditions, limit, pageMs);
-  if (rare === 'none') return { places: [] };
-  const places = await newestFirst(matching(db, conditions, rare), conditions.before, limit + 1, rare);
-  return places.length > limit ? { places: places.slice(0, limit), reached: places[limit - 1] } : { places };
+interface Place {
+  readonly table: 'decisions' | 'recipients';
+  readonly column: 'id' | 'session' | 'client' | 'sender' | 'recipient';
 }
+
+const PLACES: Readonly<Record<'id' | 'client' | 'sender' | 'recipient', readonly Place[]>> = {
+  id: [
+    { table: 'decisions', column: 'id' },
+    { table: 'decisions', column: 'session' },
+  ],
+  client: [{ table: 'decisions', column: 'client' }],
+  sender: [{ table: 'decisions', column: 'sender' }],
+  recipient: [
+    { table: 'decisions', column: 'recipient' },
+    { table: 'recipients', column: 'recipient' },
+  ],
+};
 
 interface Conditions {
   readonly check?: string | undefined;
   readonly outcome?: string | undefined;
   readonly sinceMs?: number | undefined;
   readonly untilMs?: number | undefined;
-  readonly names: readonly Name[];
-  readonly client: { readonly first: string; readonly last: string } | undefined;
-  readonly before: Place | undefined;
+  readonly indexed: readonly Indexed[];
+  /** By the order of recording. */
+  readonly before: number;
 }
 
-function conditionsOf({ id, client, sender, recipient, before, ...rest }: JournalQuery): Conditions {
-  const names: Name[] = [];
-  if (id !== undefined) names.push({ kind: NAMES.id, name: id });
-  if (sender !== undefined) names.push(pathKey('sender', sender));
-  if (recipient !== undefined) names.push(pathKey('recipient', recipient));
-  const network = client === undefined ? undefined : parseNetwork(client);
-  if (network?.kind === 'bad') throw new Error(network.problem);
-  const [, atMs, seq] = /^(\d{1,15})-(\d{1,15})$/.exec(before ?? '') ?? [];
-  if (before !== undefined && seq === undefined) throw new Error('`before` is none that a page has given');
-  return {
-    names,
-    client: network && clientRange(network),
-    before: before === undefined ? undefined : { at_ms: Number(atMs), seq: Number(seq) },
-    ...rest,
-  };
+function conditionsOf(query: JournalQuery): Conditions {
+  const { id, client, sender, recipient, before } = query;
+  const indexed: Indexed[] = [];
+  if (id !== undefined) indexed.push({ keys: onlyKey(id), places: PLACES.id });
+  if (client !== undefined) {
+    const network = parseNetwork(client);
+    if (network.kind === 'bad') throw new Error(network.problem);
+    indexed.push({ keys: clientKeys(network), places: PLACES.client });
+  }
+  if (sender !== undefined) indexed.push({ keys: pathKeys(sender), places: PLACES.sender });
+  if (recipient !== undefined) indexed.push({ keys: pathKeys(recipient), places: PLACES.recipient });
+  if (before !== undefined && !/^\d{1,15}$/.test(before))
+    throw new Error('`before` is none that a page has given');
+  return { ...query, indexed, before: before === undefined ? Number.MAX_SAFE_INTEGER : Number(before) };
 }
 
-/** The condition by which rows are found; all others are looked at in each. */
-type Driver = Name | 'client' | 'check' | 'outcome' | 'time';
-
-interface Counted {
-  readonly n: number | string;
+async function search(db: Db, query: JournalQuery, limit: number, pageMs: number): Promise<Found> {
+  const c = conditionsOf(query);
+  const untilTime = performance.now() + pageMs;
+  const segments = await segmentsOf(db, c);
+  const seqs: number[] = [];
+  let size = FIRST_GROUP;
+  for (let at = 0; at < segments.length;) {
+    const begunMs = performance.now();
+    let group = segments.slice(at, at + size);
+    const driver = await rarest(db, c, group);
+    if (driver === undefined) {
+      group = group.slice(0, 1);
+      size = FIRST_GROUP;
+    }
+    if (driver !== 'none') {
+      const wanted = limit + 1 - seqs.length;
+      seqs.push(
+        ...(driver === undefined
+          ? await goThrough(db, c, group, wanted)
+          : await lookUp(db, c, group, driver, wanted)),
+      );
+    }
+    if (seqs.length > limit) return { seqs: seqs.slice(0, limit), reached: seqs[limit - 1] };
+    at += group.length;
+    const nowMs = performance.now();
+    if (at < segments.length && nowMs >= untilTime) return { seqs, reached: firstOf(group.at(-1) ?? 0) };
+    if (driver !== undefined)
+      size =
+        nowMs - begunMs < QUICK_MS ? Math.min(LARGEST_GROUP, size * 2) : Math.max(FIRST_GROUP, size >> 1);
+    await setImmediate();
+  }
+  return { seqs };
 }
 
-async function rarestOf(db: Db, { names, client }: Conditions): Promise<Driver | 'none' | undefined> {
-  let rarest: Driver | undefined;
-  let least = RARE + 1;
-  const consider = async (driver: Driver, some: RawBuilder<unknown>) => {
-    if (least === 0) return;
-    const { rows } = await sql<Counted>`SELECT count(*) AS n FROM (${some} LIMIT ${least}) AS some`.execute(
+/** Those that may have what is looked for, the newest first. */
+async function segmentsOf(db: Db, c: Conditions): Promise<readonly number[]> {
+  let rows = db.selectFrom('segments').select('segments.segment');
+  if (c.before < Number.MAX_SAFE_INTEGER) rows = rows.where('segment', '<=', segmentOf(c.before - 1));
+  if (c.sinceMs !== undefined) rows = rows.where('last_ms', '>=', c.sinceMs);
+  if (c.untilMs !== undefined) rows = rows.where('first_ms', '<', c.untilMs);
+  const { check, outcome } = c;
+  if (check !== undefined || outcome !== undefined)
+    rows = rows.where((w) => {
+      let endings = w
+        .selectFrom('endings')
+        .select('endings.segment')
+        .whereRef('endings.segment', '=', 'segments.segment');
+      if (outcome !== undefined) endings = endings.where('outcome', '=', outcome);
+      if (check !== undefined) endings = endings.where('check_name', '=', check);
+      return w.exists(endings);
+    });
+  const found = await rows.orderBy('segments.segment', 'desc').execute();
+  return found.map(({ segment }) => segment);
+}
+
+const listOf = (segments: readonly number[]) => sql.join(segments.map((segment) => sql.lit(segment)));
+
+const within = ({ first, last }: Keys, column: RawBuilder<unknown>) =>
+  sql<boolean>`${column} >= ${first} AND ${column} <= ${last}`;
+
+/** The seqs of those that meet it, by its indexes. */
+const matching = ({ keys, places }: Indexed, segments: readonly number[]): RawBuilder<unknown> =>
+  sql.join(
+    places.map(
+      ({ table, column }) =>
+        sql`SELECT seq FROM ${sql.table(table)}
+          WHERE segment IN (${listOf(segments)}) AND ${within(keys, sql.ref(column))}`,
+    ),
+    sql` UNION ALL `,
+  );
+
+/** The condition that fewest meet, if it is few; `none` where nothing meets one of them. */
+async function rarest(
+  db: Db,
+  { indexed }: Conditions,
+  segments: readonly number[],
+): Promise<Indexed | 'none' | undefined> {
+  let least = Math.ceil(segments.length * SEGMENT * RARE);
+  let driver: Indexed | undefined;
+  for (const condition of indexed) {
+    const { rows } = await sql<{ readonly n: number | string }>`
+      SELECT count(*) AS n FROM (SELECT 1 FROM (${matching(condition, segments)}) AS every LIMIT ${least}) AS some`.execute(
       db,
     );
     const n = Number(rows[0]?.n);
-    if (n >= least) return;
+    if (n === 0) return 'none';
+    if (n >= least) continue;
     least = n;
-    rarest = driver;
-  };
-  for (const name of names)
-    await consider(name, sql`SELECT 1 FROM names WHERE kind = ${name.kind} AND name = ${name.name}`);
-  if (client !== undefined) {
-    const { first, last } = client;
-    await consider('client', sql`SELECT 1 FROM decisions WHERE client >= ${first} AND client <= ${last}`);
+    driver = condition;
   }
-  return least === 0 ? 'none' : rarest;
+  return driver;
 }
 
-const seqsOf = (db: Db, { kind, name }: Name) =>
-  db.selectFrom('names').select('names.seq').where('kind', '=', kind).where('name', '=', name);
-
-/** Only the driver may use an index: an expression keeps the engine from thinking better of it. */
-function matching(db: Db, c: Conditions, driver: Driver): Found {
-  let rows: Found = db.selectFrom('decisions').select(['seq', 'at_ms']);
-  for (const name of c.names) {
-    rows =
-      name === driver
-        ? rows.where('seq', 'in', seqsOf(db, name))
-        : rows.where(
-            // Not EXISTS, which may become a join from the other side.
-            (w) => w(seqsOf(db, name).where('names.seq', '=', sql<number>`decisions.seq`), 'is not', null),
-          );
-  }
-  if (c.client !== undefined) {
-    const client = driver === 'client' ? sql<string>`client` : sql<string>`(client || '')`;
-    rows = rows.where(client, '>=', c.client.first).where(client, '<=', c.client.last);
-  }
-  if (c.check !== undefined)
-    rows = rows.where(
-      driver === 'check' ? sql<string>`check_name` : sql<string>`(check_name || '')`,
-      '=',
-      c.check,
-    );
-  if (c.outcome !== undefined)
-    rows = rows.where(
-      driver === 'outcome' ? sql<string>`outcome` : sql<string>`(outcome || '')`,
-      '=',
-      c.outcome,
-    );
-  const time = timeOf(driver);
-  if (c.sinceMs !== undefined) rows = rows.where(time, '>=', c.sinceMs);
-  if (c.untilMs !== undefined) rows = rows.where(time, '<', c.untilMs);
-  return rows;
-}
-
-/** The index by which rows are found is sorted by time as well. */
-const isByTime = (driver: Driver): boolean => driver === 'check' || driver === 'outcome' || driver === 'time';
-const timeOf = (driver: Driver) => (isByTime(driver) ? sql<number>`at_ms` : sql<number>`(at_ms + 0)`);
-
-/** Those before the cursor. */
-function newestFirst(
-  rows: Found,
-  before: Place | undefined,
+async function lookUp(
+  db: Db,
+  c: Conditions,
+  segments: readonly number[],
+  driver: Indexed,
   limit: number,
-  driver: Driver,
-): Promise<Place[]> {
-  const time = timeOf(driver);
-  let older = rows;
-  if (before !== undefined)
-    older = rows
-      .where(time, '<=', before.at_ms)
-      .where((w) => w.or([w(LATER, '<', before.at_ms), w(RECORDED, '<', before.seq)]));
-  return older.orderBy(time, 'desc').orderBy('seq', 'desc').limit(limit).execute();
+): Promise<readonly number[]> {
+  const { rows } = await sql<{ readonly seq: number }>`
+    SELECT seq FROM decisions WHERE seq IN (${matching(driver, segments)}) AND ${filterOf(c, segments, driver)}
+    ORDER BY seq DESC LIMIT ${limit}`.execute(db);
+  return rows.map(({ seq }) => seq);
 }
 
-const LATER = sql<number>`(at_ms + 0)`;
-const RECORDED = sql<number>`(seq + 0)`;
-
-async function goBack(db: Db, c: Conditions, limit: number, pageMs: number): Promise<Search> {
-  const driver = c.check !== undefined ? 'check' : c.outcome !== undefined ? 'outcome' : 'time';
-  // The index alone says how far a slice goes.
-  const { check, outcome, sinceMs, untilMs } = c;
-  const indexed: Conditions = {
-    names: [],
-    client: undefined,
-    before: undefined,
-    ...(driver === 'check' && { check }),
-    ...(driver === 'outcome' && { outcome }),
-    sinceMs,
-    untilMs,
-  };
-  const isIndexAlone =
-    c.names.length === 0 && c.client === undefined && (driver !== 'check' || outcome === undefined);
-  const untilTime = performance.now() + pageMs;
-  const places: Place[] = [];
-  let before = c.before;
-  for (let slice = FIRST_SLICE; ; slice = Math.min(LARGEST_SLICE, slice * 3)) {
-    const left = limit + 1 - places.length;
-    const end = isIndexAlone
-      ? undefined
-      : (await newestFirst(matching(db, indexed, driver).offset(slice - 1), before, 1, driver))[0];
-    let rows = matching(db, c, driver);
-    if (end !== undefined)
-      rows = rows
-        .where('at_ms', '>=', end.at_ms)
-        .where((w) => w.or([w(LATER, '>', end.at_ms), w(RECORDED, '>=', end.seq)]));
-    places.push(...(await newestFirst(rows, before, left, driver)));
-    if (places.length > limit) return { places: places.slice(0, limit), reached: places[limit - 1] };
-    if (end === undefined) return { places };
-    before = end;
-    if (performance.now() >= untilTime) return { places, reached: end };
-    await setImmediate();
+/** One after the other, the newest first. */
+async function goThrough(
+  db: Db,
+  c: Conditions,
+  segments: readonly number[],
+  limit: number,
+): Promise<readonly number[]> {
+  const seqs: number[] = [];
+  for (const segment of segments) {
+    const { rows } = await sql<{ readonly seq: number }>`
+      SELECT seq FROM decisions
+      WHERE seq >= ${firstOf(segment)} AND seq < ${firstOf(segment + 1)} AND ${filterOf(c, [segment])}
+      ORDER BY seq DESC LIMIT ${limit - seqs.length}`.execute(db);
+    seqs.push(...rows.map(({ seq }) => seq));
+    if (seqs.length === limit) break;
   }
+  return seqs;
 }
 
-/** In the order of recording, a slice at a time: what lies outside of the span is passed over. */
+/** Whether a decision meets all the rest: by its columns, as expressions that keep the engine from going by one of their indexes. */
+function filterOf(c: Conditions, segments: readonly number[], driver?: Indexed): RawBuilder<boolean> {
+  const all = [sql`(seq + 0) < ${c.before}`];
+  for (const condition of c.indexed) {
+    if (condition === driver) continue;
+    const { keys, places } = condition;
+    const anywhere = places.map(({ table, column }) =>
+      table === 'decisions'
+        ? within(keys, sql`(${sql.ref(column)} || '')`)
+        : sql`seq IN (${matching({ keys, places: [{ table, column }] }, segments)})`,
+    );
+    all.push(sql`(${sql.join(anywhere, sql` OR `)})`);
+  }
+  if (c.check !== undefined) all.push(sql`check_name = ${c.check}`);
+  if (c.outcome !== undefined) all.push(sql`outcome = ${c.outcome}`);
+  if (c.sinceMs !== undefined) all.push(sql`(at_ms + 0) >= ${c.sinceMs}`);
+  if (c.untilMs !== undefined) all.push(sql`(at_ms + 0) < ${c.untilMs}`);
+  return sql<boolean>`${sql.join(all, sql` AND `)}`;
+}
+
+/** In the order of recording, a segment at a time: what lies outside of the span is passed over. */
 export async function page(
   db: Db,
   { after, limit, sinceMs, untilMs }: { readonly after: number; readonly limit: number } & JournalSpan,
 ): Promise<JournalPage<Decision>> {
-  const last = await newest(db);
-  const oldest = await db.selectFrom('decisions').select('seq').orderBy('seq').limit(1).executeTakeFirst();
-  for (let from = Math.max(after, (oldest?.seq ?? 0) - 1); from < last; from += LARGEST_SLICE) {
-    let rows = db
-      .selectFrom('decisions')
-      .select('seq')
-      .where('seq', '>', from)
-      .where('seq', '<=', from + LARGEST_SLICE);
-    if (sinceMs !== undefined) rows = rows.where(sql<number>`(at_ms + 0)`, '>=', sinceMs);
-    if (untilMs !== undefined) rows = rows.where(sql<number>`(at_ms + 0)`, '<', untilMs);
-    const found = await rows.orderBy('seq').limit(limit).execute();
-    const seqs = found.map(({ seq }) => seq);
+  const span: Conditions = { sinceMs, untilMs, indexed: [], before: Number.MAX_SAFE_INTEGER };
+  const segments = await segmentsOf(db, span);
+  for (const segment of segments.toReversed()) {
+    if (firstOf(segment + 1) <= after + 1) continue;
+    const { rows } = await sql<{ readonly seq: number }>`
+      SELECT seq FROM decisions
+      WHERE seq > ${Math.max(after, firstOf(segment) - 1)} AND seq < ${firstOf(segment + 1)}
+        AND ${filterOf(span, [])}
+      ORDER BY seq LIMIT ${limit}`.execute(db);
+    const seqs = rows.map(({ seq }) => seq);
     const decisions = await decisionsOf(db, seqs);
     if (decisions.length > 0) return { decisions, last: seqs.at(-1) ?? after };
     await setImmediate();

@@ -9,10 +9,13 @@ import { onEnd } from '../../../test/program.ts';
 import { tempDir } from '../../../test/tempdir.ts';
 import { Kysely } from 'kysely';
 import type { JournalQuery } from '../../core/decision.ts';
+import type { Mailbox } from '../../mail/mailbox.ts';
+import { reply } from '../../mail/reply.ts';
 import { openDatabase } from '../sqlite.ts';
-import { chunkText, packed } from './chunk.ts';
+import { packed } from './chunk.ts';
 import { SQLITE_MIGRATIONS, type Tables } from './schema.ts';
 import { findPage } from './search.ts';
+import { SEGMENT } from './segments.ts';
 import { addToSketch, emptySketch, mergeSketch, SKETCH_OCTETS, sketchedCount } from './sketch.ts';
 import { sqliteDialect } from './sqlite-dialect.ts';
 import { openJournal, pauseMs } from './sqlite.ts';
@@ -58,7 +61,7 @@ describe('the journal in SQLite', () => {
     const other = new DatabaseSync(file);
     other.exec('ALTER TABLE decisions RENAME TO elsewhere');
     journal.record(decision({ id: 'lost' }));
-    await assert.rejects(journal.find({}), /no such table/);
+    await assert.rejects(journal.newest(), /no such table/);
     assert.equal(troubles.length, 1);
     assert.match(troubles[0]?.[0] ?? '', /no such table/);
     assert.deepEqual(journal.counts, { recorded: 0, dropped: 1 });
@@ -153,14 +156,14 @@ describe('the journal in SQLite', () => {
       row.run(i + 1, d.atMs, '4c0000207', d.outcome, d.check ?? null, d.sizeOctets ?? 0, 0, 0, 0, 0);
       for (const [kind, text] of [
         [1, d.id],
-        [2, 'example.net@ann'],
+        [1, d.sessionId],
+        [2, d.id === 'A' ? '<>' : 'example.net@ann'],
         [3, 'example.org@bob'],
+        [3, 'example.org@carl'],
       ] as const)
         name.run(kind, text, i + 1);
     }
-    // A sender that is none: the null sender has no domain.
-    name.run(2, '<>', 1);
-    old.prepare('INSERT INTO bodies VALUES (1, ?)').run(packed(chunkText(all)));
+    old.prepare('INSERT INTO bodies VALUES (1, ?)').run(packed(all.map((d) => JSON.stringify(d))));
     old.exec(`INSERT INTO counts VALUES (0, 'helo', 1, 1, 0, 1, 0, 2.5), (1, 'helo', 1, 1, 0, 1, 0, 2),
       (1, 'door:full', 0, 0, 0, 0, 4, 0)`);
     old.close();
@@ -168,7 +171,13 @@ describe('the journal in SQLite', () => {
     const journal = openJournal(file);
     onEnd(t, () => journal.close());
     const ids = async (query: JournalQuery) => (await journal.find(query)).map((d) => d.id).join('');
-    assert.equal(await ids({ sender: 'example.net' }), 'CBA');
+    assert.equal(await ids({ sender: 'example.net' }), 'CB');
+    assert.equal(await ids({ sender: '<>' }), 'A');
+    assert.equal(await ids({ id: 'B' }), 'B');
+    assert.equal(await ids({ id: 'SB' }), 'B');
+    assert.equal(await ids({ recipient: 'carl@example.org', client: '192.0.2.0/24' }), 'CBA');
+    assert.equal(await ids({ untilMs: 61_000 }), 'A');
+    assert.equal(await ids({ outcome: 'accepted' }), 'C');
     assert.equal(await ids({ recipient: 'example.org', outcome: 'refused' }), 'BA');
     assert.equal(await ids({ recipient: 'bob@example.org', check: 'helo' }), 'BA');
     const { received, rejected, deliveredOctets, clients, turnedAway } = await journal.summary({});
@@ -282,36 +291,113 @@ describe('the journal in SQLite', () => {
 describe('the search of a large journal', () => {
   it('ends a page when its time is over, and the next goes on from there', async (t) => {
     const file = join(await tempDir(t), 'journal.sqlite');
-    const journal = openJournal(file);
-    // One that is found, below more than a slice of others.
+    const journal = openJournal(file, { maxQueued: Infinity });
+    // One that is found, below segments of others.
     journal.record(decision({ id: 'old', recipients: [], atMs: 1 }));
-    for (let i = 0; i < 4000; i++)
+    for (let i = 0; i < 2 * SEGMENT; i++)
       journal.record(decision({ id: `x${i}`, check: 'spf', atMs: 1000 + i, steps: [] }));
     await journal.close();
     const db = openDatabase(file, SQLITE_MIGRATIONS);
     const kysely = new Kysely<Tables>({ dialect: sqliteDialect(db) });
     onEnd(t, () => kysely.destroy());
-    const query = { outcome: 'refused', check: 'helo' } as const;
-    const everything = await findPage(kysely, { outcome: 'refused', client: '0.0.0.0/0', check: 'helo' });
+    const all = async (query: JournalQuery) => {
+      const seen: string[] = [];
+      let before: string | undefined;
+      let pages = 0;
+      do {
+        const page = await findPage(kysely, { ...query, ...(before !== undefined && { before }) }, 0);
+        seen.push(...page.decisions.map(({ id }) => id));
+        ({ before } = page);
+        pages++;
+      } while (before !== undefined);
+      return [seen, pages] as const;
+    };
+    // One segment a page, each of which has the network and the sender's domain, but for the segments that no decision of the check is in.
+    assert.deepEqual(await all({ client: '192.0.2.0/24', sender: 'nobody@example.net' }), [[], 3]);
+    assert.deepEqual(await all({ client: '192.0.2.0/24', sender: 'example.net', untilMs: 2 }), [['old'], 1]);
+    assert.deepEqual(await all({ check: 'helo' }), [['old'], 1]);
+    assert.deepEqual(await all({ check: 'helo', outcome: 'accepted' }), [[], 1]);
+    const everything = await findPage(kysely, { client: '0.0.0.0/0', sender: 'example.net', check: 'helo' });
     assert.deepEqual(
       everything.decisions.map(({ id }) => id),
       ['old'],
     );
-    assert.equal((await findPage(kysely, query, 0)).decisions.length, 1);
-    const seen: string[] = [];
-    let before: string | undefined;
-    let pages = 0;
-    do {
-      const page = await findPage(
-        kysely,
-        { check: 'spf', outcome: 'accepted', ...(before !== undefined && { before }) },
-        0,
+  });
+
+  it('finds the same, whichever index it goes by', async (t) => {
+    const file = join(await tempDir(t), 'journal.sqlite');
+    const journal = openJournal(file, { maxQueued: Infinity });
+    // In four segments; some of each kind are rare, and some in one segment alone.
+    const some = Array.from({ length: 3 * SEGMENT + 100 }, (_, i) => {
+      const recipients = [i % 3, i % 1000, i % 7].slice(0, 1 + (i % 3)).map((n) => ({
+        mailbox: { local: `r${n}`, domain: n % 2 === 0 ? 'example.org' : 'example.com' },
+        outcome: 'refused' as const,
+        reply: reply(550, '5.7.1', 'no'),
+      }));
+      return decision({
+        id: `d${i}`,
+        sessionId: `s${i - (i % 4)}`,
+        // Not quite in the order of recording.
+        atMs: 1000 + i - (i % 50),
+        client: `192.0.${i % 5}.${i % 251}`,
+        transaction: {
+          reversePath: i % 4000 === 9 ? null : { local: `u${i % 9}`, domain: `d${i % 601}.example` },
+          parameters: {},
+        },
+        recipients,
+        steps: [],
+        outcome: i % 2000 === 77 ? 'accepted' : i % 3 === 0 ? 'deferred' : 'refused',
+        check: i > 2 * SEGMENT && i % 900 === 3 ? 'spf' : 'helo',
+      });
+    });
+    for (const d of some) journal.record(d);
+    onEnd(t, () => journal.close());
+    const has = ({ local, domain }: Mailbox, text: string) =>
+      text.includes('@') ? `${local}@${domain}` === text : domain === text;
+    const wanted = (q: JournalQuery) =>
+      some.filter(
+        (d) =>
+          (q.id === undefined || d.id === q.id || d.sessionId === q.id) &&
+          (q.client === undefined || d.session.client.address.startsWith(q.client.replace(/0\/24$/, ''))) &&
+          (q.sender === undefined ||
+            (q.sender === '<>'
+              ? d.transaction?.reversePath === null
+              : d.transaction?.reversePath != null && has(d.transaction.reversePath, q.sender))) &&
+          (q.recipient === undefined ||
+            d.recipients.some(({ mailbox }) => has(mailbox, q.recipient ?? ''))) &&
+          (q.check === undefined || d.check === q.check) &&
+          (q.outcome === undefined || d.outcome === q.outcome) &&
+          (q.sinceMs === undefined || d.atMs >= q.sinceMs) &&
+          (q.untilMs === undefined || d.atMs < q.untilMs),
       );
-      seen.push(...page.decisions.map(({ id }) => id));
-      ({ before } = page);
-      pages++;
-    } while (before !== undefined);
-    assert.deepEqual([seen, pages], [[], 3]);
+    const parts: readonly JournalQuery[] = [
+      {},
+      { id: 's12000' },
+      { client: '192.0.3.0/24' },
+      { client: '192.0.4.39' },
+      { sender: '<>' },
+      { sender: 'd7.example' },
+      { sender: 'u3@d30.example' },
+      { recipient: 'example.org' },
+      { recipient: 'r999@example.com' },
+      { recipient: 'r1@example.com' },
+      { check: 'spf' },
+      { outcome: 'accepted' },
+      { sinceMs: 9000, untilMs: 9100 },
+    ];
+    for (const one of parts)
+      for (const other of parts) {
+        const query = { ...one, ...other };
+        const expected = wanted(query).toReversed();
+        for (const limit of [3, 120]) {
+          const found = await journal.find({ ...query, limit });
+          assert.deepEqual(
+            found.map(({ id }) => id),
+            expected.slice(0, limit).map(({ id }) => id),
+            JSON.stringify({ ...query, limit }),
+          );
+        }
+      }
   });
 });
 

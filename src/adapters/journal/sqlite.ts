@@ -9,12 +9,13 @@ import type {
 } from '../../core/decision.ts';
 import type { CheckEffect, JournalPage, RungTotal, TrafficPoint, TrafficQuery } from '../../core/traffic.ts';
 import { openDatabase, openToRead } from '../sqlite.ts';
-import { CHUNK, chunkText } from './chunk.ts';
-import { decisionRow, namesOf } from './rows.ts';
+import { CHUNK } from './chunk.ts';
+import { recordOf } from './record.ts';
+import { decisionRow, moreRecipients } from './rows.ts';
 import { SQLITE_MIGRATIONS } from './schema.ts';
 import { count, countsIn, countTurnedAway, outcomesIn, type RungOf, type Sums } from './sums.ts';
 import type { Answer, Numbered, Question, Request } from './worker.ts';
-import type { Chunk, Row } from './write.ts';
+import { toRow, type Chunk, type Row } from './write.ts';
 
 export interface JournalOptions {
   readonly nowMs?: () => number;
@@ -162,12 +163,9 @@ class SqliteJournal implements Journal {
     const beforeMs = nowMs - keptMs;
     let dropped = 0;
     this.#send();
-    for (;;) {
-      // Each step is a request of its own, so that what is recorded meanwhile comes in between.
-      const step = Number(await this.#ask({ kind: 'drop-old', beforeMs, rows: DROP_ROWS }));
-      dropped += step;
-      if (step < DROP_ROWS) break;
-    }
+    // Each step is a request of its own, so that what is recorded meanwhile comes in between.
+    for (let step = 1; step > 0; dropped += step)
+      step = Number(await this.#ask({ kind: 'drop-old', beforeMs, rows: DROP_ROWS }));
     for (let step = 1; step > 0 && sizeOctets !== undefined; dropped += step)
       step = Number(await this.#ask({ kind: 'drop-beyond', octets: sizeOctets, rows: DROP_ROWS }));
     while ((await this.#ask({ kind: 'thin', beforeMs: nowMs - MINUTES_KEPT_MS })) === true);
@@ -227,10 +225,13 @@ class SqliteJournal implements Journal {
     const rows = decisions.map((d) => {
       const decision = decisionRow(d);
       count(d, decision, this.#counts, this.#options.rungOf);
-      return { decision, names: namesOf(d) };
+      return toRow(decision, moreRecipients(d));
     });
     // As text: cloned for the other thread object by object, the rows cost several times as much.
-    this.#chunks.push({ text: chunkText(decisions), rows: JSON.stringify(rows satisfies Row[]) });
+    this.#chunks.push({
+      lines: decisions.map((d) => recordOf(d)),
+      rows: JSON.stringify(rows satisfies Row[]),
+    });
   }
 
   /** While one batch is being written the next one grows: the larger, the cheaper. */

@@ -51,6 +51,9 @@ interface MinuteSums {
 /** `seenIn`: the last decision that was counted here, for what counts once in each. */
 interface Noted {
   readonly counts: Counts;
+  /** The rung that the check stands on, and its place in the ladder. */
+  readonly rung: Noted | undefined;
+  readonly place: number;
   seenIn: Decision | undefined;
   overlapIn: Decision | undefined;
 }
@@ -72,12 +75,16 @@ export function count(d: Decision, row: DecisionRow, sums: Sums, rungOf?: RungOf
   let highest = -1;
   for (const step of d.steps) {
     const { check, tookMs, lookups = 0 } = step;
-    const noted = notedOf(check, minute, ofMinute);
-    const { counts } = noted;
+    const noted = notedOf(check, minute, ofMinute, rungOf);
+    const { counts, rung } = noted;
     counts.asked++;
     counts.took_ms += tookMs;
     counts.lookups += lookups;
-    if (step.findings.some((f) => f.result === 'temperror')) counts.temperror++;
+    for (const { result } of step.findings) {
+      if (result !== 'temperror') continue;
+      counts.temperror++;
+      break;
+    }
     if (hasFailed(step)) {
       counts.failed++;
       const isOther = stopped && check !== d.check;
@@ -88,19 +95,17 @@ export function count(d: Decision, row: DecisionRow, sums: Sums, rungOf?: RungOf
         if (isGood) counts.on_good_standing++;
       }
     }
-    const rung = rungOf?.(check);
     if (rung === undefined) continue;
-    highest = Math.max(highest, COSTS.indexOf(rung));
-    const climbed = notedOf(RUNG_NAMES[rung], minute, ofMinute);
-    climbed.counts.took_ms += tookMs;
-    climbed.counts.lookups += lookups;
-    if (climbed.seenIn === d) continue;
-    climbed.seenIn = d;
-    climbed.counts.asked++;
+    if (noted.place > highest) highest = noted.place;
+    rung.counts.took_ms += tookMs;
+    rung.counts.lookups += lookups;
+    if (rung.seenIn === d) continue;
+    rung.seenIn = d;
+    rung.counts.asked++;
   }
   if (!stopped) return;
   const what = d.outcome === 'refused' ? 'refused' : 'deferred';
-  const { counts } = notedOf(d.check, minute, ofMinute);
+  const { counts } = notedOf(d.check, minute, ofMinute, rungOf);
   counts[what]++;
   if (!othersFailed) counts.alone++;
   // The sum of many signs is no check of a rung: it stopped on the last that was climbed.
@@ -177,13 +182,20 @@ function outcomeOf(
   return none;
 }
 
-function notedOf(name: string, minute: number, { checks }: MinuteSums): Noted {
-  let noted = checks.get(name);
-  if (noted === undefined) {
-    const none = { asked: 0, failed: 0, temperror: 0, refused: 0, deferred: 0, took_ms: 0 };
-    const effect = { lookups: 0, alone: 0, overlap: 0, on_good_standing: 0 };
-    const counts = { minute, check_name: name, ...none, ...effect };
-    checks.set(name, (noted = { counts, seenIn: undefined, overlapIn: undefined }));
-  }
+function notedOf(name: string, minute: number, ofMinute: MinuteSums, rungOf?: RungOf): Noted {
+  const known = ofMinute.checks.get(name);
+  if (known !== undefined) return known;
+  const none = { asked: 0, failed: 0, temperror: 0, refused: 0, deferred: 0, took_ms: 0 };
+  const effect = { lookups: 0, alone: 0, overlap: 0, on_good_standing: 0 };
+  const counts = { minute, check_name: name, ...none, ...effect };
+  const cost = rungOf?.(name);
+  const noted = {
+    counts,
+    rung: cost === undefined ? undefined : notedOf(RUNG_NAMES[cost], minute, ofMinute),
+    place: cost === undefined ? -1 : COSTS.indexOf(cost),
+    seenIn: undefined,
+    overlapIn: undefined,
+  };
+  ofMinute.checks.set(name, noted);
   return noted;
 }

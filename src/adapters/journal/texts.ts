@@ -1,6 +1,7 @@
 import { sql, type Kysely } from 'kysely';
 import type { Decision } from '../../core/decision.ts';
 import { unpackedLines } from './chunk.ts';
+import { decisionOf } from './record.ts';
 import type { Tables } from './schema.ts';
 
 /** In the order of `seqs`; without those that were dropped since they were found. */
@@ -8,16 +9,12 @@ export async function decisionsOf(db: Kysely<Tables>, seqs: readonly number[]): 
   const texts = await textsOf(db, seqs);
   return seqs.flatMap((seq) => {
     const text = texts.get(seq);
-    return text === undefined ? [] : [JSON.parse(text) as Decision];
+    return text === undefined ? [] : [decisionOf(text)];
   });
 }
 
 /** Whole chunks are unpacked, so each is once. */
-export async function textsOf(
-  db: Kysely<Tables>,
-  seqs: readonly number[],
-  onChunk?: (first: number, size: number) => void,
-): Promise<Map<number, string>> {
+export async function textsOf(db: Kysely<Tables>, seqs: readonly number[]): Promise<Map<number, string>> {
   const texts = new Map<number, string>();
   let chunk: { readonly first: number; readonly lines: ReturnType<typeof unpackedLines> } | undefined;
   for (const seq of seqs.toSorted((a, b) => a - b)) {
@@ -27,7 +24,6 @@ export async function textsOf(
       const [row] = rows;
       if (row === undefined) continue;
       chunk = { first: row.seq, lines: unpackedLines(row.body) };
-      onChunk?.(chunk.first, chunk.lines.length);
     }
     const text = chunk.lines[seq - chunk.first]?.();
     if (text !== undefined && text !== '') texts.set(seq, text);

@@ -10,6 +10,7 @@ import {
 import { COSTS } from '../../core/stage.ts';
 import type { CheckEffect, RungTotal, TrafficPoint, TrafficQuery } from '../../core/traffic.ts';
 import { COUNTED, type Tables } from './schema.ts';
+import { decisionsBetween, isInSegment } from './segments.ts';
 import { addToSketch, emptySketch, mergeSketch, sketchedCount } from './sketch.ts';
 import { HOUR, isCheckName, MINUTE_MS, rungOfName, TURNED_AWAY, turnAwayReason } from './sums.ts';
 
@@ -86,8 +87,8 @@ async function outcomesOf(db: Db, since: number, until: number): Promise<readonl
   const from = Math.ceil(since / MINUTE_MS / unitAt(since)) * unitAt(since);
   const to = Math.floor(until / MINUTE_MS / unitAt(until)) * unitAt(until);
   const ofRows = (first: number, end: number) => sql`SELECT outcome, tagged, partly, count(*) AS decisions,
-    sum(size_octets) AS octets FROM decisions
-    WHERE at_ms >= ${first} AND at_ms < ${end} AND left_out = 0 GROUP BY outcome, tagged, partly`;
+    sum(size_octets) AS octets FROM ${decisionsBetween(first, end)}
+    WHERE left_out = 0 GROUP BY outcome, tagged, partly`;
   if (from >= to) return (await sql<Ended>`${ofRows(since, until)}`.execute(db)).rows;
   const { rows } = await sql<Ended>`
     SELECT outcome, tagged, partly, decisions, octets FROM ${await sumsOf(db, 'outcomes', { from, to })}
@@ -161,14 +162,10 @@ async function clientsOf(
     // An hour that the span cuts: of its clients those in the span, unless they are many.
     const addPart = async (first: number, end: number, hour: number) => {
       if (first >= end) return;
-      const rows = await db
-        .selectFrom('decisions')
-        .select('client')
-        .where('at_ms', '>=', first)
-        .where('at_ms', '<', end)
-        .where('left_out', '=', 0)
-        .limit(EXACT_CLIENTS)
-        .execute();
+      const { rows } = await sql<Pick<Tables['decisions'], 'client'>>`
+        SELECT client FROM ${decisionsBetween(first, end)} WHERE left_out = 0 LIMIT ${EXACT_CLIENTS}`.execute(
+        db,
+      );
       if (rows.length === EXACT_CLIENTS) await add(hour, hour + 1);
       else for (const { client } of rows) addToSketch(sketch, client);
     };
@@ -179,25 +176,14 @@ async function clientsOf(
     } else await addPart(since, until, endHour);
     return { clients: sketchedCount(sketch), isEstimate: true };
   }
-  const { n } = await db
-    .selectFrom('decisions')
-    .where('at_ms', '>=', since)
-    .where('at_ms', '<', until)
-    .where('left_out', '=', 0)
-    .select((e) => e.fn.count<Sum>('client').distinct().as('n'))
-    .executeTakeFirstOrThrow();
-  return { clients: Number(n), isEstimate: false };
+  const { rows } = await sql<{ readonly n: Sum }>`
+    SELECT count(DISTINCT client) AS n FROM ${decisionsBetween(since, until)} WHERE left_out = 0`.execute(db);
+  return { clients: Number(rows[0]?.n), isEstimate: false };
 }
 
 /** Sketches that are empty stand where an earlier version ended: only after the last of them all clients are in theirs. */
 async function areSketched(db: Db, since: number): Promise<boolean> {
-  const decision = await db
-    .selectFrom('decisions')
-    .select('at_ms')
-    .where('at_ms', '>=', since)
-    .orderBy('at_ms')
-    .limit(1)
-    .executeTakeFirst();
+  const firstMs = await firstSince(db, since);
   const sketch = await db
     .selectFrom('hourly_clients')
     .select('minute')
@@ -208,7 +194,17 @@ async function areSketched(db: Db, since: number): Promise<boolean> {
     .orderBy('minute')
     .limit(1)
     .executeTakeFirst();
-  return decision !== undefined && sketch !== undefined && decision.at_ms >= sketch.minute * MINUTE_MS;
+  return firstMs !== undefined && sketch !== undefined && firstMs >= sketch.minute * MINUTE_MS;
+}
+
+/** When the first decision since then began. */
+async function firstSince(db: Db, since: number): Promise<number | undefined> {
+  const { rows } = await sql<{ readonly first: number | null }>`SELECT min(first) AS first FROM (
+    SELECT min(first_ms) AS first FROM segments WHERE first_ms >= ${since}
+    UNION ALL SELECT min(d.at_ms) FROM segments AS s CROSS JOIN decisions AS d
+      WHERE s.first_ms < ${since} AND s.last_ms >= ${since}
+        AND ${isInSegment} AND d.at_ms >= ${since}) AS either`.execute(db);
+  return rows[0]?.first ?? undefined;
 }
 
 /** The parts of a span, and the sums that they are made of. */
@@ -244,8 +240,8 @@ export async function traffic(db: Db, query: TrafficQuery): Promise<readonly Tra
     SELECT ${part} AS part, outcome, tagged, sum(decisions) AS decisions, sum(octets) AS octets
     FROM (SELECT minute, outcome, tagged, decisions, octets FROM ${sql.table(`${of}outcomes`)}
         WHERE minute >= ${summed} AND minute < ${minutes.to}
-      UNION ALL SELECT at_ms / ${int(MINUTE_MS)} AS minute, outcome, tagged, 1, size_octets FROM decisions
-        WHERE at_ms >= ${minutes.from * MINUTE_MS} AND at_ms < ${summed * MINUTE_MS} AND left_out = 0) AS sums
+      UNION ALL SELECT at_ms / ${int(MINUTE_MS)} AS minute, outcome, tagged, 1, size_octets
+        FROM ${decisionsBetween(minutes.from * MINUTE_MS, summed * MINUTE_MS)} WHERE left_out = 0) AS sums
     GROUP BY 1, 2, 3`.execute(db);
   const points = Array.from({ length: count }, (_, i) => ({
     sinceMs: (minutes.from + i * step) * MINUTE_MS,
@@ -304,9 +300,9 @@ export async function stoppedBy(
     SELECT check_name, (minute - ${int(minutes.from)}) / ${int(step)} AS part, sum(stopped) AS stopped
     FROM (SELECT minute, check_name, refused + deferred AS stopped FROM ${sql.table(`${of}counts`)}
         WHERE minute >= ${summed} AND minute < ${minutes.to} AND refused + deferred > 0
-      UNION ALL SELECT at_ms / ${int(MINUTE_MS)} AS minute, check_name, 1 FROM decisions
-        WHERE at_ms >= ${minutes.from * MINUTE_MS} AND at_ms < ${summed * MINUTE_MS}
-          AND check_name IS NOT NULL AND outcome IN ('refused', 'deferred')) AS sums
+      UNION ALL SELECT at_ms / ${int(MINUTE_MS)} AS minute, check_name, 1
+        FROM ${decisionsBetween(minutes.from * MINUTE_MS, summed * MINUTE_MS)}
+        WHERE check_name IS NOT NULL AND outcome IN ('refused', 'deferred')) AS sums
     GROUP BY 1, 2 ORDER BY 1`.execute(db);
   const stopped = new Map<string, number[]>();
   for (const row of rows) {

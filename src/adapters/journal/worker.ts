@@ -70,13 +70,11 @@ async function answer(request: Request): Promise<unknown> {
     case 'newest':
       return newest(db);
     case 'drop-old':
-      return dropOld(db, (name, seq) => writer().dropName(name, seq), request);
+      return dropOld(db, request);
     case 'thin':
       return thinSums(db, request.beforeMs);
     case 'drop-beyond':
-      return usedOctets() <= request.octets
-        ? 0
-        : dropBeyond(db, (name, seq) => writer().dropName(name, seq), request);
+      return usedOctets() <= request.octets ? 0 : dropBeyond(db, request);
     case 'close':
       return db.destroy();
     default:
@@ -92,6 +90,8 @@ const sqlite = (readOnly ? openToRead : openDatabase)(file, SQLITE_MIGRATIONS);
 sqlite.exec(
   'PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 67108864;',
 );
+// Of a join that is meant to go from segments to their decisions SQLite would rather make an index over all decisions first.
+sqlite.exec('PRAGMA automatic_index = OFF');
 // Prepared when first needed: a reader needs none, and what is wrong with a table costs its batch, not the thread.
 let prepared: Writer | undefined;
 const writer = (): Writer => (prepared ??= createWriter(sqlite));

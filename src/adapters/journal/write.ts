@@ -1,7 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { packed } from './chunk.ts';
-import { withDomains, type DecisionRow, type Name } from './rows.ts';
+import type { DecisionRow } from './rows.ts';
 import { COUNTED } from './schema.ts';
+import { note, segmentOf, segmentWriter, type Noted } from './segments.ts';
 import { addToSketch, emptySketch, type Sketch } from './sketch.ts';
 import { HOUR, MINUTE_MS, type Counts, type OutcomeCount } from './sums.ts';
 
@@ -14,21 +15,49 @@ export interface Batch {
 }
 
 export interface Chunk {
-  /** See `chunk.ts`. */
-  readonly text: string;
-  /** JSON of `Row[]`, in the order of the text. */
+  /** See `record.ts`. */
+  readonly lines: readonly string[];
+  /** JSON of `Row[]`, in the order of the lines. */
   readonly rows: string;
 }
 
-export interface Row {
-  readonly decision: DecisionRow;
-  readonly names: readonly Name[];
-}
+/** A row in the order of `decisions`' columns, and its recipients beyond the first: names in every row would be most of the text. */
+export type Row = readonly [
+  at_ms: number,
+  id: string,
+  session: string | null,
+  client: string,
+  sender: string | null,
+  recipient: string | null,
+  outcome: string,
+  check_name: string | null,
+  size_octets: number,
+  tagged: number,
+  partly: number,
+  left_out: number,
+  bare: number,
+  ...more: string[],
+];
+
+export const toRow = (d: DecisionRow, more: readonly string[]): Row => [
+  d.at_ms,
+  d.id,
+  d.session,
+  d.client,
+  d.sender,
+  d.recipient,
+  d.outcome,
+  d.check_name,
+  d.size_octets,
+  d.tagged,
+  d.partly,
+  d.left_out,
+  d.bare,
+  ...more,
+];
 
 export interface Writer {
   write(batch: Batch): void;
-  /** Part of the transaction that is open, if one is. */
-  dropName(name: Name, seq: number): void;
 }
 
 /** Statements prepared once: what kysely takes to put one together is several times what SQLite takes to run it. */
@@ -36,11 +65,12 @@ export function createWriter(db: DatabaseSync): Writer {
   // Columns by name: a table that has been given more meanwhile is written all the same.
   const last = db.prepare('SELECT coalesce(max(seq), 0) AS seq FROM decisions');
   const decision = db.prepare(
-    `INSERT INTO decisions (seq, at_ms, client, outcome, check_name, size_octets, tagged, partly, left_out, bare)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO decisions (seq, segment, at_ms, id, session, client, sender, recipient, outcome, check_name,
+       size_octets, tagged, partly, left_out, bare)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const name = db.prepare('INSERT INTO names (kind, name, seq) VALUES (?, ?, ?)');
-  const unname = db.prepare('DELETE FROM names WHERE kind = ? AND name = ? AND seq = ?');
+  const recipient = db.prepare('INSERT INTO recipients (segment, recipient, seq) VALUES (?, ?, ?)');
+  const keepSegments = segmentWriter(db);
   const body = db.prepare('INSERT INTO bodies (seq, body) VALUES (?, ?)');
   const ofMinutes = sumWriter(db, '');
   const ofHours = sumWriter(db, 'hourly_');
@@ -50,35 +80,60 @@ export function createWriter(db: DatabaseSync): Writer {
   let newest = 0;
   const insert = ({ chunks, counts, outcomes }: Batch): void => {
     const sketches = new Map<number, Sketch>();
+    const noted: Noted = new Map();
     let seq = Math.max(newest, Number(last.get()?.['seq']));
-    for (const { text, rows } of chunks) {
-      body.run(seq + 1, packed(text));
-      for (const { decision: d, names: all } of JSON.parse(rows) as readonly Row[]) {
+    for (const { lines, rows } of chunks) {
+      body.run(seq + 1, packed(lines));
+      for (const row of JSON.parse(rows) as readonly Row[]) {
         seq++;
+        const segment = segmentOf(seq);
+        const [
+          at,
+          id,
+          session,
+          client,
+          sender,
+          first,
+          outcome,
+          check,
+          size,
+          tagged,
+          partly,
+          out,
+          bare,
+          ...more
+        ] = row;
         decision.run(
           seq,
-          d.at_ms,
-          d.client,
-          d.outcome,
-          d.check_name,
-          d.size_octets,
-          d.tagged,
-          d.partly,
-          d.left_out,
-          d.bare,
+          segment,
+          at,
+          id,
+          session,
+          client,
+          sender,
+          first,
+          outcome,
+          check,
+          size,
+          tagged,
+          partly,
+          out,
+          bare,
         );
-        for (const n of withDomains(all)) name.run(n.kind, n.name, seq);
-        if (d.left_out === 1) continue;
-        const hour = hourOf(Math.floor(d.at_ms / MINUTE_MS));
+        for (const name of more) recipient.run(segment, name, seq);
+        note(noted, segment, at, outcome, check ?? '');
+        if (out === 1) continue;
+        const hour = hourOf(Math.floor(at / MINUTE_MS));
         let sketch = sketches.get(hour);
         if (sketch === undefined) {
           // A copy: what the database gives is its own. Into an empty one nothing is added (see `schema.ts`).
           sketch = new Uint8Array((sketchOf.get(hour)?.['sketch'] as Sketch | undefined) ?? emptySketch());
           sketches.set(hour, sketch);
         }
-        addToSketch(sketch, d.client);
+        addToSketch(sketch, client);
       }
     }
+    keepSegments(noted);
     for (const [hour, sketch] of sketches) keepSketch.run(hour, sketch);
     for (const c of counts) {
       ofMinutes.addCounts(c, c.minute);
@@ -102,7 +157,6 @@ export function createWriter(db: DatabaseSync): Writer {
         throw error;
       }
     },
-    dropName: (n, seq) => void unname.run(n.kind, n.name, seq),
   };
 }
 

@@ -270,7 +270,7 @@ export class MilterConnection implements RecipientsPort {
     if (sender === undefined) {
       this.#unreadSender = true;
       this.#say({ kind: 'reply', reply: replies.addressNotRead() });
-      recordUnreadSender(this.#world, this.#settings, session, event.path);
+      recordUnreadSender(this.#world, session, event.path);
       return undefined;
     }
     return after(this.#seat?.takesMail(() => session.exempt) ?? true, (takes) => {

@@ -147,7 +147,7 @@ export class Visit {
   }
 
   #notRead({ sender }: PolicyRequest): PolicyAction {
-    if (!this.#unreadSender) recordUnreadSender(this.#world, this.#settings, this.#session, sender);
+    if (!this.#unreadSender) recordUnreadSender(this.#world, this.#session, sender);
     this.#unreadSender = true;
     return NOT_READ;
   }
