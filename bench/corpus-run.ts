@@ -15,6 +15,7 @@ import { start, type Running } from '../src/cli/run.ts';
 import type { Decision } from '../src/core/decision.ts';
 import type { ConfiguredCheck } from '../src/core/policy.ts';
 import { ScriptedBackend } from '../test/fakes/scripted-backend.ts';
+import { UNMOVED } from '../test/gate.ts';
 import { onEnd, type Cleanup } from '../test/program.ts';
 import { connectSmtp, dotStuffed, type Heard } from '../test/smtp.ts';
 import { COLLECTORS, type CorpusMessage } from './corpus.ts';
@@ -169,14 +170,8 @@ url = "smtp://127.0.0.1:${backendPort}"
 servers = ["127.0.0.1:${dnsPort}"]
 [greet_pause]
 delay = "0s"  # nobody here talks early, and all would have to wait
-[load]  # what else this machine does is not the corpus' business
-defer_at_load_average = 0
-refuse_at_load_average = 0
-defer_at_event_loop_delay = "0ms"
-refuse_at_event_loop_delay = "0ms"
-defer_at_memory = 0
-refuse_at_memory = 0
-${stance === 'watched' ? LADDER.map(watched).join('') : ''}`;
+# what else this machine does is not the corpus' business
+${UNMOVED}${stance === 'watched' ? LADDER.map(watched).join('') : ''}`;
 }
 
 // Without these there would be no transaction.

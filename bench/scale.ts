@@ -12,7 +12,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { openStore } from '../src/adapters/store/sqlite.ts';
 import { LADDER } from '../src/checks/ladder.ts';
-import { inSlices } from '../src/cli/in-slices.ts';
+import { inSlices } from '../src/engine/in-slices.ts';
 import { load, loading } from '../src/config/load.ts';
 import { formatProblem } from '../src/config/problems.ts';
 import { buildingLists, buildLists } from '../src/core/lists.ts';

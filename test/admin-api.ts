@@ -101,8 +101,8 @@ export interface Api {
   readonly raw: (method: string, url: string, body?: unknown) => Promise<Answer>;
 }
 
-export async function openApi(t: Cleanup, tables = ''): Promise<Api> {
-  const admin = await openAdmin(t, { decisions: DECISIONS, tables });
+export async function openApi(t: Cleanup, tables = '', top = ''): Promise<Api> {
+  const admin = await openAdmin(t, { decisions: DECISIONS, tables, top });
   const { headers } = await admin.login();
   const raw = (method: string, url: string, body?: unknown) => admin.ask(method, url, { headers, body });
   const send = async <T>(

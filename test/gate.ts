@@ -45,6 +45,15 @@ const ROOMY = `connections_per_client = 100000
 connections_per_minute = 100000
 transactions = 10000
 `;
+/** A table: no opinion about how busy the machine is. */
+export const UNMOVED = `[load]
+defer_at_load_average = 0
+refuse_at_load_average = 0
+defer_at_event_loop_delay = "0ms"
+refuse_at_event_loop_delay = "0ms"
+defer_at_memory = 0
+refuse_at_memory = 0
+`;
 const MAIN = join(import.meta.dirname, '../src/cli/main.ts');
 
 export async function startGate(

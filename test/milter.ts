@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { frame } from '../src/wire/milter/frame.ts';
+import { Arrival } from './arrival.ts';
 import { onEnd, type Cleanup } from './program.ts';
 
 export interface MtaAnswer {
@@ -40,25 +41,19 @@ export class Mta {
   protocol = 0;
   /** Lists of macros by the number of their stage. */
   readonly macroLists = new Map<number, string>();
-  readonly closed: Promise<void>;
   #bytes: Buffer = Buffer.alloc(0);
   readonly #frames: Buffer[] = [];
-  #wake: (() => void) | undefined;
-  #over = false;
+  readonly #arrival: Arrival;
   readonly #timeoutMs: number;
 
   private constructor(socket: Socket, timeoutMs: number) {
     this.socket = socket;
     this.#timeoutMs = timeoutMs;
-    socket.on('data', (bytes: Buffer) => this.#take(bytes));
-    socket.on('error', () => undefined);
-    this.closed = new Promise((resolve) => {
-      socket.on('close', () => {
-        this.#over = true;
-        this.#wake?.();
-        resolve();
-      });
-    });
+    this.#arrival = new Arrival(socket, (bytes) => this.#take(bytes));
+  }
+
+  get closed(): Promise<void> {
+    return this.#arrival.closed;
   }
 
   /** Connected and negotiated. */
@@ -87,18 +82,7 @@ export class Mta {
 
   /** The next frame without its length; undefined once the connection is over. */
   async frame(): Promise<Buffer | undefined> {
-    const deadline = Date.now() + this.#timeoutMs;
-    while (this.#frames.length === 0 && !this.#over) {
-      const left = deadline - Date.now();
-      if (left <= 0) throw new Error(`the filter said nothing for ${this.#timeoutMs} ms`);
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
+    await this.#arrival.until(() => this.#frames.length > 0, this.#timeoutMs, 'the filter');
     return this.#frames.shift();
   }
 
@@ -191,7 +175,6 @@ export class Mta {
       this.#frames.push(this.#bytes.subarray(4, 4 + octets));
       this.#bytes = this.#bytes.subarray(4 + octets);
     }
-    this.#wake?.();
   }
 }
 

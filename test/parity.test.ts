@@ -22,6 +22,8 @@ import { shortTermBlock } from '../src/checks/short-term-block.ts';
 import { spf } from '../src/checks/spf.ts';
 import type { Decision } from '../src/core/decision.ts';
 import type { ListEntry } from '../src/core/lists.ts';
+import type { Ports } from '../src/core/ports.ts';
+import type { ScanFailure, VirusVerdict } from '../src/core/scanners.ts';
 import {
   byGateway,
   byMilter,
@@ -55,11 +57,20 @@ const LET_IN: Told = { at: 'let in', reply: '', outcome: 'accepted' };
 const UNSEEN = { ...LET_IN, by: undefined, why: 'a policy service is not shown the message' } as const;
 const LATER = 'a policy service has no greeting to refuse in, and keeps the code that the finding has';
 
-const OF_HOST_NAME = {
-  at: 'rcpt',
-  reply: `550 5.7.1 Refused: sender <root@mx.example.org> is on our block list (envelope-list). ${CONTACT}`,
+/** `text`: the reply without how a mistake is told of. */
+const refused = (at: Where, by: string, text: string, how = CONTACT): Told => ({
+  at,
+  reply: `${text}. ${how}`,
   outcome: 'refused',
-  by: 'envelope-list:sender',
+  by,
+});
+
+const OF_HOST_NAME = {
+  ...refused(
+    'rcpt',
+    'envelope-list:sender',
+    '550 5.7.1 Refused: sender <root@mx.example.org> is on our block list (envelope-list)',
+  ),
   why: 'the MTA took it, and puts its own domain there',
 } as const;
 
@@ -67,42 +78,60 @@ const blocked = (entry: Partial<ListEntry>): readonly ListEntry[] => [
   { kind: 'block', source: 'postern.toml:1', ...entry },
 ];
 
+/** 192.0.2.7, a client on a DNSBL. */
+const ON_DNSBL = {
+  checks: [[dnsbl, { zones: [{ zone: 'bl.example', weight: 10 }], on_fail: 'refuse' }]],
+  zone: { ...ZONE, '7.2.0.192.bl.example A': '127.0.0.2' },
+} as const satisfies Visitor;
+const SPF_FAILS = {
+  checks: [[spf, { on_fail: 'refuse' }]],
+  zone: { ...ZONE, 'example.net TXT': 'v=spf1 ip4:203.0.113.1 -all' },
+  told: refused(
+    'rcpt',
+    'spf:fail',
+    '550 5.7.23 Refused: 192.0.2.7 is not permitted by the SPF record of example.net (spf)',
+  ),
+} as const satisfies Partial<Case>;
+
+const clamavThat = (says: VirusVerdict | ScanFailure): Ports['scanners'] => ({
+  clamav: { scan: async () => says, probe: async () => undefined },
+});
+
 const CASES: readonly Case[] = [
   { name: 'an honest client', told: LET_IN },
   {
     name: 'a client on the block list, refused at the earliest moment',
     checks: [[clientList, { refuse_at: 'earliest' }]],
     entries: blocked({ client: '192.0.2.7' }),
-    told: {
-      at: 'connect',
-      reply: `554 5.7.1 Refused: 192.0.2.7 is on our block list (client-list). ${CONTACT}`,
-      outcome: 'refused',
-      by: 'client-list:listed',
-    },
+    told: refused(
+      'connect',
+      'client-list:listed',
+      '554 5.7.1 Refused: 192.0.2.7 is on our block list (client-list)',
+    ),
   },
   {
     name: 'the same where a page takes reports of mistakes',
     site: { reportUrl: 'https://mx.example.org' },
     checks: [[clientList, { refuse_at: 'earliest' }]],
     entries: blocked({ client: '192.0.2.7' }),
-    told: {
-      at: 'connect',
-      reply: `554 5.7.1 Refused: 192.0.2.7 is on our block list (client-list). ${PAGE}`,
-      outcome: 'refused',
-      by: 'client-list:listed',
-    },
+    told: refused(
+      'connect',
+      'client-list:listed',
+      '554 5.7.1 Refused: 192.0.2.7 is on our block list (client-list)',
+      PAGE,
+    ),
   },
   {
     name: 'a sender on the block list, where a page takes reports of mistakes',
     site: { reportUrl: 'https://mx.example.org' },
     checks: [[envelopeList]],
     entries: blocked({ sender: 'example.net' }),
-    told: {
-      at: 'rcpt',
-      reply: `550 5.7.1 Refused: sender <a@example.net> is on our block list (envelope-list). ${PAGE}`,
-      outcome: 'refused',
-      by: 'envelope-list:sender',
-    },
+    told: refused(
+      'rcpt',
+      'envelope-list:sender',
+      '550 5.7.1 Refused: sender <a@example.net> is on our block list (envelope-list)',
+      PAGE,
+    ),
   },
   {
     name: 'the same, deferred',
@@ -123,34 +152,27 @@ const CASES: readonly Case[] = [
     name: 'the same at RCPT',
     checks: [[clientList]],
     entries: blocked({ client: '192.0.2.7', reason: 'it sent spam' }),
-    told: {
-      at: 'rcpt',
-      reply: `554 5.7.1 Refused: 192.0.2.7 is on our block list: it sent spam (client-list). ${CONTACT}`,
-      outcome: 'refused',
-      by: 'client-list:listed',
-    },
+    told: refused(
+      'rcpt',
+      'client-list:listed',
+      '554 5.7.1 Refused: 192.0.2.7 is on our block list: it sent spam (client-list)',
+    ),
   },
   {
     name: 'a HELO name of ours',
     helo: 'mx.example.org',
     checks: [[helo, { refuse_at: 'earliest', on_fail: 'refuse' }]],
-    told: {
-      at: 'helo',
-      reply: `550 5.7.1 Refused: HELO mx.example.org is our own name (helo). ${CONTACT}`,
-      outcome: 'refused',
-      by: 'helo:own-name',
-    },
+    told: refused('helo', 'helo:own-name', '550 5.7.1 Refused: HELO mx.example.org is our own name (helo)'),
   },
   {
     name: 'a sender domain that does not exist',
     from: 'a@nowhere.example',
     checks: [[senderDomain, { refuse_at: 'earliest' }]],
-    told: {
-      at: 'mail',
-      reply: `550 5.1.8 Refused: sender domain nowhere.example does not exist (sender-domain). ${CONTACT}`,
-      outcome: 'refused',
-      by: 'sender-domain:nxdomain',
-    },
+    told: refused(
+      'mail',
+      'sender-domain:nxdomain',
+      '550 5.1.8 Refused: sender domain nowhere.example does not exist (sender-domain)',
+    ),
   },
   {
     name: 'a sender domain for which DNS does not answer',
@@ -167,14 +189,12 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'a client on a DNSBL',
-    checks: [[dnsbl, { zones: [{ zone: 'bl.example', weight: 10 }], on_fail: 'refuse' }]],
-    zone: { ...ZONE, '7.2.0.192.bl.example A': '127.0.0.2' },
-    told: {
-      at: 'rcpt',
-      reply: `554 5.7.1 Refused: 192.0.2.7 is listed by bl.example (127.0.0.2) (dnsbl). ${CONTACT}`,
-      outcome: 'refused',
-      by: 'dnsbl:listed',
-    },
+    ...ON_DNSBL,
+    told: refused(
+      'rcpt',
+      'dnsbl:listed',
+      '554 5.7.1 Refused: 192.0.2.7 is listed by bl.example (127.0.0.2) (dnsbl)',
+    ),
   },
   {
     name: 'too much suspicion',
@@ -184,14 +204,7 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'SPF fails',
-    checks: [[spf, { on_fail: 'refuse' }]],
-    zone: { ...ZONE, 'example.net TXT': 'v=spf1 ip4:203.0.113.1 -all' },
-    told: {
-      at: 'rcpt',
-      reply: `550 5.7.23 Refused: 192.0.2.7 is not permitted by the SPF record of example.net (spf). ${CONTACT}`,
-      outcome: 'refused',
-      by: 'spf:fail',
-    },
+    ...SPF_FAILS,
   },
   {
     name: 'a client under a short-term block',
@@ -217,36 +230,33 @@ const CASES: readonly Case[] = [
     to: ['nobody@example.org'],
     checks: [[recipientList, { known_only: true }]],
     entries: [{ kind: 'mailbox', recipient: 'user@example.org', source: 'known:1' }],
-    told: {
-      at: 'rcpt',
-      reply: `550 5.1.1 Refused: <nobody@example.org> is no mailbox here (recipients). ${CONTACT}`,
-      outcome: 'refused',
-      by: 'recipient-list:unlisted',
-    },
+    told: refused(
+      'rcpt',
+      'recipient-list:unlisted',
+      '550 5.1.1 Refused: <nobody@example.org> is no mailbox here (recipients)',
+    ),
   },
   {
     name: 'a recipient that the mail server does not have',
     to: ['nobody@example.org'],
     unknown: ['nobody@example.org'],
     checks: [[recipients]],
-    told: {
-      at: 'rcpt',
-      reply: `550 5.1.1 Refused: <nobody@example.org> is no mailbox here (recipients). ${CONTACT}`,
-      outcome: 'refused',
-      by: 'recipients:unknown',
-    },
+    told: refused(
+      'rcpt',
+      'recipients:unknown',
+      '550 5.1.1 Refused: <nobody@example.org> is no mailbox here (recipients)',
+    ),
     policy: { ...LET_IN, by: undefined, why: 'a policy service is not told whom the MTA refuses' },
   },
   {
     name: 'mail for a domain that is not ours',
     to: ['user@elsewhere.example'],
     checks: [[relay]],
-    told: {
-      at: 'rcpt',
-      reply: `554 5.7.1 Refused: we do not relay mail for elsewhere.example (relay). ${CONTACT}`,
-      outcome: 'refused',
-      by: 'relay:denied',
-    },
+    told: refused(
+      'rcpt',
+      'relay:denied',
+      '554 5.7.1 Refused: we do not relay mail for elsewhere.example (relay)',
+    ),
     milter: { ...LET_IN, outcome: 'relayed', by: undefined, why: 'the MTA decides about relaying' },
     policy: { ...LET_IN, by: undefined, outcome: 'relayed', why: 'the MTA decides about relaying' },
   },
@@ -255,24 +265,16 @@ const CASES: readonly Case[] = [
     from: 'bad@example.net',
     checks: [[envelopeList]],
     entries: blocked({ sender: 'bad@example.net' }),
-    told: {
-      at: 'rcpt',
-      reply: `550 5.7.1 Refused: sender <bad@example.net> is on our block list (envelope-list). ${CONTACT}`,
-      outcome: 'refused',
-      by: 'envelope-list:sender',
-    },
+    told: refused(
+      'rcpt',
+      'envelope-list:sender',
+      '550 5.7.1 Refused: sender <bad@example.net> is on our block list (envelope-list)',
+    ),
   },
   {
     name: 'a sender with a local part longer than 64 octets',
     from: `${'x'.repeat(65)}@example.net`,
-    checks: [[spf, { on_fail: 'refuse' }]],
-    zone: { ...ZONE, 'example.net TXT': 'v=spf1 ip4:203.0.113.1 -all' },
-    told: {
-      at: 'rcpt',
-      reply: `550 5.7.23 Refused: 192.0.2.7 is not permitted by the SPF record of example.net (spf). ${CONTACT}`,
-      outcome: 'refused',
-      by: 'spf:fail',
-    },
+    ...SPF_FAILS,
   },
   {
     name: 'a recipient with a local part longer than 64 octets',
@@ -298,12 +300,11 @@ const CASES: readonly Case[] = [
     to: ['prvs=0123abcdef=joe@example.org'],
     checks: [[bounceTag]],
     site: { batvKeys: [{ number: 0, secret: 'a secret of some length' }] },
-    told: {
-      at: 'rcpt',
-      reply: `550 5.7.1 Refused: <prvs=0123abcdef=joe@example.org> is no bounce address of ours, so we sent nothing that could be returned to it (bounce-tag). ${CONTACT}`,
-      outcome: 'refused',
-      by: 'bounce-tag:wrong',
-    },
+    told: refused(
+      'rcpt',
+      'bounce-tag:wrong',
+      '550 5.7.1 Refused: <prvs=0123abcdef=joe@example.org> is no bounce address of ours, so we sent nothing that could be returned to it (bounce-tag)',
+    ),
   },
   {
     name: 'a greylisted client',
@@ -341,15 +342,13 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'a client on the allow list',
-    checks: [[dnsbl, { zones: [{ zone: 'bl.example', weight: 10 }], on_fail: 'refuse' }]],
-    zone: { ...ZONE, '7.2.0.192.bl.example A': '127.0.0.2' },
+    ...ON_DNSBL,
     entries: [{ kind: 'allow', client: '192.0.2.7', source: 'postern.toml:1' }],
     told: LET_IN,
   },
   {
     name: 'a list host, which is only tagged',
-    checks: [[dnsbl, { zones: [{ zone: 'bl.example', weight: 10 }], on_fail: 'refuse' }]],
-    zone: { ...ZONE, '7.2.0.192.bl.example A': '127.0.0.2' },
+    ...ON_DNSBL,
     entries: [{ kind: 'list-host', client: '192.0.2.7', source: 'postern.toml:1' }],
     told: LET_IN,
   },
@@ -385,12 +384,7 @@ const CASES: readonly Case[] = [
     name: 'a message with a virus',
     checks: [[clamav]],
     ports: {
-      scanners: {
-        clamav: {
-          scan: async () => ({ kind: 'infected', name: 'Eicar-Test' }),
-          probe: async () => undefined,
-        },
-      },
+      scanners: clamavThat({ kind: 'infected', name: 'Eicar-Test' }),
       blocks: {
         covering: () => undefined,
         convict: ({ network, reason, evidence, by }) => ({
@@ -399,24 +393,18 @@ const CASES: readonly Case[] = [
         }),
       },
     },
-    told: {
-      at: 'message',
-      reply: `554 5.7.1 Refused: the message is infected: ClamAV found Eicar-Test (clamav). ${CONTACT}`,
-      outcome: 'refused',
-      by: 'clamav:infected',
-    },
+    told: refused(
+      'message',
+      'clamav:infected',
+      '554 5.7.1 Refused: the message is infected: ClamAV found Eicar-Test (clamav)',
+    ),
     policy: UNSEEN,
   },
   {
     name: 'a scanner that does not answer',
     checks: [[clamav]],
     ports: {
-      scanners: {
-        clamav: {
-          scan: async () => ({ kind: 'failed', reason: 'no answer' }),
-          probe: async () => undefined,
-        },
-      },
+      scanners: clamavThat({ kind: 'failed', reason: 'no answer' }),
     },
     told: { at: 'message', reply: '', outcome: 'deferred', by: 'clamav:temperror' },
     policy: UNSEEN,

@@ -1,31 +1,23 @@
 /** Postfix's side of the policy delegation protocol, for tests. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { Arrival } from './arrival.ts';
 import { onEnd, type Cleanup } from './program.ts';
 
 export class PolicyClient {
   readonly socket: Socket;
-  readonly closed: Promise<void>;
   #text = '';
-  #over = false;
-  #wake: (() => void) | undefined;
+  readonly #arrival: Arrival;
   readonly #timeoutMs: number;
 
   private constructor(socket: Socket, timeoutMs: number) {
     this.socket = socket;
     this.#timeoutMs = timeoutMs;
-    socket.on('data', (bytes: Buffer) => {
-      this.#text += bytes.toString('utf8');
-      this.#wake?.();
-    });
-    socket.on('error', () => undefined);
-    this.closed = new Promise((resolve) => {
-      socket.on('close', () => {
-        this.#over = true;
-        this.#wake?.();
-        resolve();
-      });
-    });
+    this.#arrival = new Arrival(socket, (bytes) => (this.#text += bytes.toString('utf8')));
+  }
+
+  get closed(): Promise<void> {
+    return this.#arrival.closed;
   }
 
   static async connect(
@@ -47,25 +39,12 @@ export class PolicyClient {
   }
 
   async answer(): Promise<string | undefined> {
-    const deadline = Date.now() + this.#timeoutMs;
-    for (;;) {
-      const end = this.#text.indexOf('\n\n');
-      if (end >= 0) {
-        const said = this.#text.slice(0, end);
-        this.#text = this.#text.slice(end + 2);
-        if (!said.startsWith('action=')) throw new Error(`the service said ${JSON.stringify(said)}`);
-        return said.slice('action='.length);
-      }
-      if (this.#over) return undefined;
-      const left = deadline - Date.now();
-      if (left <= 0) throw new Error(`the service said nothing for ${this.#timeoutMs} ms`);
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
+    await this.#arrival.until(() => this.#text.includes('\n\n'), this.#timeoutMs, 'the service');
+    const end = this.#text.indexOf('\n\n');
+    if (end < 0) return undefined;
+    const said = this.#text.slice(0, end);
+    this.#text = this.#text.slice(end + 2);
+    if (!said.startsWith('action=')) throw new Error(`the service said ${JSON.stringify(said)}`);
+    return said.slice('action='.length);
   }
 }

@@ -1,11 +1,8 @@
 /** `/metrics`: what all gate processes have said last, with what the process beside them knows, added up and written as Prometheus reads it. */
 import { AggregatorRegistry, Registry } from 'prom-client';
 import type { QueueSample } from '../core/desk.ts';
-import type { GateStatus } from '../core/status.ts';
+import { isSpeaking, type GateStatus } from '../core/status.ts';
 import { METRICS, processReadings, readingsJson, type MetricJson, type Reading } from './metrics-table.ts';
-
-/** A gate speaks every two seconds; so long after its last word it is taken for dead. */
-const SILENT_MS = 15_000;
 
 const LEVELS: readonly string[] = ['calm', 'defer', 'refuse'];
 
@@ -21,7 +18,7 @@ export async function aggregated(
   own: OwnFigures,
 ): Promise<{ readonly text: string; readonly contentType: string }> {
   const all: MetricJson[][] = [readingsJson([...ownReadings(own), ...processReadings('admin')])];
-  const up = statuses.filter(({ atMs }) => Math.abs(own.nowMs - atMs) <= SILENT_MS);
+  const up = statuses.filter((status) => isSpeaking(status, own.nowMs));
   all.push(
     readingsJson([
       { name: 'postern_gate_up', value: up.length > 0 ? 1 : 0 },

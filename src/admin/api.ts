@@ -5,7 +5,7 @@
 import type { Decision, DecisionOutcome, Summary } from '../core/decision.ts';
 import type { Judgement, QueueSample, Report, ReportState } from '../core/desk.ts';
 import type { Listed } from '../core/listed.ts';
-import type { Block } from '../core/ports.ts';
+import type { Block, GreylistRow } from '../core/ports.ts';
 import type { Dependency, GateStatus } from '../core/status.ts';
 import type { CheckEffect, TrafficPoint } from '../core/traffic.ts';
 
@@ -51,7 +51,7 @@ export interface Now {
   >;
   readonly traffic: readonly TrafficPoint[];
   readonly funnel: readonly Rung[];
-  /** Absent where the gate does not run, or has not said anything for ten seconds. */
+  /** Absent where the gate does not run, or has not said anything for a while (`STATUS_GOOD_MS`). */
   readonly gate?: Omit<GateStatus, 'metrics' | 'dependencies'> | undefined;
   readonly dependencies: readonly Dependency[];
   readonly queue?: QueueSample | undefined;
@@ -172,7 +172,7 @@ export interface ReportAnswer {
   readonly lastsMs?: number;
 }
 
-/** `GET /api/lists?kind=&text=`, `POST /api/lists` with `NewEntry`, answers `Listed`; `DELETE /api/lists/:id`. Those of the file cannot be removed here. */
+/** `GET /api/lists?kind=&text=`, `POST /api/lists` with `NewEntry`, answers `AddedEntry`; `DELETE /api/lists/:id`. Those of the file cannot be removed here. */
 export interface NewEntry {
   readonly kind: Listed['kind'];
   readonly client?: string;
@@ -183,6 +183,10 @@ export interface NewEntry {
   readonly reason: string;
   /** Absent: for good. */
   readonly lastsMs?: number;
+}
+export interface AddedEntry extends Listed {
+  /** Of a block what it cannot do, in words: above all, the entries that win over it. */
+  readonly notes: readonly string[];
 }
 export interface Lists {
   readonly listed: readonly Listed[];
@@ -196,14 +200,6 @@ export interface Lists {
 }
 
 /** `GET /api/greylist?text=`, `DELETE /api/greylist` with a row's `client`, `sender`, `recipient`. */
-export interface GreylistRow {
-  readonly client: string;
-  readonly sender: string;
-  readonly recipient: string;
-  readonly state: 'waiting' | 'known' | 'client-known';
-  readonly sinceMs: number;
-  readonly endsMs: number;
-}
 export interface GreylistRows {
   readonly rows: readonly GreylistRow[];
   readonly inAll: number;

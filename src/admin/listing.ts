@@ -3,16 +3,18 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { isOff } from '../config/off.ts';
 import type { CheckConfig } from '../config/config.ts';
 import type { Decision, JournalQuery } from '../core/decision.ts';
+import { entryWords } from '../core/entry-words.ts';
 import { hearingOf } from '../core/exemption.ts';
-import { MAX_LISTED, type NewListed } from '../core/listed.ts';
+import type { NewListed } from '../core/listed.ts';
 import { buildLists, conditionKey, type Conditions, type ListEntry, type Lists } from '../core/lists.ts';
-import { blockingCheck, treatmentBy, winnerText, winningOver } from '../core/overruled.ts';
+import { treatmentBy } from '../core/overruled.ts';
 import type { Block } from '../core/ports.ts';
 import { contains, parseNetwork } from '../mail/ip.ts';
 import { formatMailbox, formatReversePath } from '../mail/mailbox.ts';
 import type { ListAnswer, ListRequest } from './api.ts';
+import { blockNotes } from './block-notes.ts';
+import { conditionsOf } from './conditions-of.ts';
 import { decisionLines } from './decision-lines.ts';
-import { conditionsOf, entryWords } from './entry-words.ts';
 import { Refused, taken } from './refused.ts';
 import type { AdminWorld } from './world.ts';
 
@@ -53,8 +55,14 @@ export async function putOnList(
   const lists = await taken(() => buildLists([trial]));
   const affected = await countAffected(world, decision, trial, lists);
   const ends = kind === 'allow' ? blocksToEnd(world, decision, request) : [];
-  const notes = notesOn(world, decision, kind, trial, ends);
-  if (kind === 'block') notes.push(...(await winners(world, decision, trial)));
+  const notes =
+    kind === 'allow'
+      ? notesOn(world, decision, trial, ends)
+      : // What lets this very message in, whatever is blocked.
+        await blockNotes(world, trial, {
+          mail: mailOf(decision, trial),
+          address: decision.session.client.address,
+        });
   let listed;
   if (request.dryRun !== true) {
     listed = await taken(() => world.listed.add(entry), 'scope');
@@ -106,62 +114,23 @@ function isWithin(inner: string, outer: string): boolean {
   return a.kind !== 'bad' && b.kind !== 'bad' && a.prefix >= b.prefix && contains(b, a.base);
 }
 
-function notesOn(
-  world: AdminWorld,
-  decision: Decision,
-  kind: Kind,
-  entry: ListEntry,
-  ends: readonly Block[],
-): string[] {
-  const { site, checks } = world.config();
-  const notes: string[] = [];
-  for (const { network } of ends)
-    notes.push(`The block of ${network} ends, and what was held against it is forgotten`);
-  if (kind === 'allow') {
-    if (entry.lifts !== undefined)
-      notes.push(`It lifts ${entry.lifts.join(', ')} alone, which nothing but its name lifts`);
-    else if (decision.check !== undefined) {
-      const own = world.checks.find(({ name }) => name === decision.check);
-      if (own !== undefined && hearingOf(treatmentBy(entry), own) === 'full')
-        notes.push(`It would not have let this message in: no entry of this kind lifts ${own.name}`);
-    } else if (decision.outcome === 'refused' || decision.outcome === 'deferred')
-      notes.push(
-        `It would not have let this message in: no check stopped it, but ${world.deciderOf(decision) ?? 'the gate'}`,
-      );
-    if (entry.client === undefined && entry.sender !== undefined)
-      notes.push('A sender is what a client says: whoever writes this one comes in');
-  } else {
-    const name = blockingCheck(entry);
-    const configured = checks.find(({ check }) => check.name === name);
-    if (configured !== undefined && isOff(configured))
-      notes.push(`The check ${name} is off, so this stops nothing`);
-    if (entry.client !== undefined) {
-      const { address } = decision.session.client;
-      if (site.networks.has(address) || site.relays.has(address))
-        notes.push('It is one of our own networks or relays, which are never refused');
-    }
-  }
+function notesOn(world: AdminWorld, decision: Decision, entry: ListEntry, ends: readonly Block[]): string[] {
+  const notes = ends.map(
+    ({ network }) => `The block of ${network} ends, and what was held against it is forgotten`,
+  );
+  if (entry.lifts !== undefined)
+    notes.push(`It lifts ${entry.lifts.join(', ')} alone, which nothing but its name lifts`);
+  else if (decision.check !== undefined) {
+    const own = world.checks.find(({ name }) => name === decision.check);
+    if (own !== undefined && hearingOf(treatmentBy(entry), own) === 'full')
+      notes.push(`It would not have let this message in: no entry of this kind lifts ${own.name}`);
+  } else if (decision.outcome === 'refused' || decision.outcome === 'deferred')
+    notes.push(
+      `It would not have let this message in: no check stopped it, but ${world.deciderOf(decision) ?? 'the gate'}`,
+    );
+  if (entry.client === undefined && entry.sender !== undefined)
+    notes.push('A sender is what a client says: whoever writes this one comes in');
   return notes;
-}
-
-/** Entries of a slice: some milliseconds. */
-const SLICE = 4096;
-const MAX_WINNERS = 5;
-
-/** What lets this very message in, whatever is blocked. */
-async function winners(world: AdminWorld, decision: Decision, block: ListEntry): Promise<string[]> {
-  const wins = winningOver(block, world.checks, mailOf(decision, block));
-  const allowed = await world.listed.list({ kind: 'allow', limit: MAX_LISTED });
-  const hosts = await world.listed.list({ kind: 'list-host', limit: MAX_LISTED });
-  const found: string[] = [];
-  let looked = 0;
-  for (const entries of [allowed, hosts, world.config().listEntries])
-    for (const entry of entries) {
-      if (++looked % SLICE === 0) await turn();
-      if (wins(entry)) found.push(winnerText(entry));
-      if (found.length === MAX_WINNERS) return found;
-    }
-  return found;
 }
 
 function mailOf({ session, transaction, recipients }: Decision, block: Conditions): Conditions {

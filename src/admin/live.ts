@@ -3,6 +3,7 @@
  * flood is shown as the newest of it. Who reads too slowly is cut off, and its browser comes again.
  */
 import type { ServerResponse } from 'node:http';
+import { isSpeaking } from '../core/status.ts';
 import type { DecisionLine, LiveGate, Now } from './api.ts';
 import { decisionLines } from './decision-lines.ts';
 import { toJson } from './route.ts';
@@ -16,8 +17,6 @@ const GATE_EVERY_LOOKS = 2;
 const HEARTBEAT_EVERY_LOOKS = 15;
 /** Octets that a listener may be behind. */
 export const MAX_BEHIND = 1_048_576;
-/** What a gate said longer ago says nothing of now. */
-const GATE_KEPT_MS = 10_000;
 
 interface Listener {
   readonly to: ServerResponse;
@@ -126,7 +125,7 @@ export function gateNow({ gates, nowMs }: AdminWorld): {
   readonly gate: Now['gate'];
   readonly dependencies: Now['dependencies'];
 } {
-  const [said] = gates().filter(({ atMs }) => nowMs() - atMs < GATE_KEPT_MS);
+  const [said] = gates().filter((gate) => isSpeaking(gate, nowMs()));
   if (said === undefined) return { gate: undefined, dependencies: [] };
   const { metrics, dependencies, ...gate } = said;
   return { gate, dependencies };

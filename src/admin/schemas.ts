@@ -1,12 +1,13 @@
 /** The types of `api.ts` as schemas: every route checks what comes in by them, and the OpenAPI document is made of them. */
 import { z } from 'zod';
 import { OUTCOMES, type Decision } from '../core/decision.ts';
-import type { Report } from '../core/desk.ts';
-import { LISTED_KINDS, type Listed } from '../core/listed.ts';
+import { MAX_REPORT_TEXT, type Report } from '../core/desk.ts';
+import { LISTED_KINDS } from '../core/listed.ts';
 import { MAX_DAYS, MAX_REASON } from '../core/operator-block.ts';
 import type { Block } from '../core/ports.ts';
 import {
   SCOPES,
+  type AddedEntry,
   type BlockList,
   type DecisionLine,
   type DecisionList,
@@ -219,7 +220,7 @@ const listed = z.object({
   endsMs: timeMs.optional(),
   decision: text.optional(),
 });
-export const listedAnswer = schemaOf<Listed>()(listed);
+export const addedEntry = schemaOf<AddedEntry>()(listed.extend({ notes: z.array(text) }));
 
 export const listAnswer = schemaOf<ListAnswer>()(
   z.object({
@@ -248,7 +249,7 @@ const NO_ANSWER = 'the sender reads it; write a sentence';
 export const reportAnswer = schemaOf<ReportAnswer>()(
   z.strictObject({
     state: z.enum(['let-in', 'declined']),
-    text: z.string(NO_ANSWER).trim().min(1, NO_ANSWER).max(2000),
+    text: z.string(NO_ANSWER).trim().min(1, NO_ANSWER).max(MAX_REPORT_TEXT),
     scope: scope.exactOptional(),
     lastsMs,
   }),

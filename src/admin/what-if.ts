@@ -17,9 +17,9 @@ import type { Desk } from '../core/desk.ts';
 import type { Listed } from '../core/listed.ts';
 import { buildingLists } from '../core/lists.ts';
 import type { Policy } from '../core/policy.ts';
-import type { Slices } from '../core/slices.ts';
 import { differenceOf, Differences, pagesOf, type DifferenceKind } from '../engine/differences.ts';
 import { newId } from '../engine/id.ts';
+import { inSlices } from '../engine/in-slices.ts';
 import { rulesOf } from '../engine/what-if.ts';
 import type { DifferenceLine, WhatIf } from './api.ts';
 import { lineOf } from './decision-line.ts';
@@ -161,9 +161,12 @@ export class WhatIfJobs implements WhatIfDesk {
   async #run(job: Job, text: string, sinceMs: number): Promise<void> {
     const { config, checks, journal, listed, policyOf, nowMs } = this.#world;
     const { file, text: inForce } = config();
-    const loaded: Loaded = await this.#slowly(
-      job,
+    const mayGoOn = () => {
+      if (this.#isAbandoned(job)) throw STOPPED;
+    };
+    const loaded: Loaded = await inSlices(
       loadingText(withStandIns(text), file, checks, filesNamedIn(inForce, file)),
+      mayGoOn,
     );
     if ('problems' in loaded) {
       const problems = loaded.problems.slice(0, MAX_PROBLEMS).map(formatProblem);
@@ -173,7 +176,7 @@ export class WhatIfJobs implements WhatIfDesk {
       return;
     }
     const next = loaded.config;
-    const lists = await this.#slowly(job, buildingLists(next.listEntries));
+    const lists = await inSlices(buildingLists(next.listEntries), mayGoOn);
     const rules = rulesOf((door) => policyOf(next, door), lists, listed());
     const span = { sinceMs, untilMs: nowMs() };
     job.inAll = (await journal.summary(span)).received;
@@ -184,7 +187,7 @@ export class WhatIfJobs implements WhatIfDesk {
           await turn();
           sinceTurnMs = performance.now();
         }
-        if (this.#isAbandoned(job)) throw STOPPED;
+        mayGoOn();
         // The desk of this moment: a reload may have put another in its place.
         const difference = await differenceOf(decision, rules, this.#world.desk);
         job.looked++;
@@ -195,15 +198,6 @@ export class WhatIfJobs implements WhatIfDesk {
 
   #isAbandoned(job: Job): boolean {
     return job.abandoned || this.#world.nowMs() - job.askedMs > ABANDONED_MS;
-  }
-
-  async #slowly<T>(job: Job, work: Slices<T>): Promise<T> {
-    for (;;) {
-      if (this.#isAbandoned(job)) throw STOPPED;
-      const step = work.next();
-      if (step.done === true) return step.value;
-      await turn();
-    }
   }
 
   #linesOf(differences: Differences): NonNullable<Job['lines']> {

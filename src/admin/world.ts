@@ -4,9 +4,9 @@ import type { AnyCheck } from '../core/check.ts';
 import type { Decision, Journal } from '../core/decision.ts';
 import type { Desk } from '../core/desk.ts';
 import type { ListedPort } from '../core/listed.ts';
-import type { Block } from '../core/ports.ts';
+import type { Block, GreylistRow } from '../core/ports.ts';
 import type { GateStatus } from '../core/status.ts';
-import type { BlockList, GreylistRow, GreylistRows, QueueHistory, Settings, WhatIf } from './api.ts';
+import type { BlockList, GreylistRows, QueueHistory, Settings, WhatIf } from './api.ts';
 
 export interface AdminWorld {
   /** In force; a reload makes another. */

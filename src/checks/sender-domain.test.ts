@@ -83,6 +83,11 @@ describe('sender-domain', () => {
     });
   }
 
+  it('refuses a name without a domain for good: it never will exist', async () => {
+    const { findings } = await ask(senderDomain, { from: 'root@localhost' }, { dns: fakeResolver({}) });
+    assert.deepEqual([findings[0]?.code, findings[0]?.enhanced], ['nxdomain', '5.1.8']);
+  });
+
   it('keeps a bounded number of exchanges', async () => {
     const many = Array.from({ length: 30 }, (_, i) => `${i} mx${i}.a.example`);
     const { evidence } = await ask(

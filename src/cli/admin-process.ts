@@ -10,10 +10,9 @@ import { createInterface } from 'node:readline';
 import type { Log } from '../adapters/log.ts';
 import { wantsAdmin } from '../config/admin.ts';
 import type { Config } from '../config/config.ts';
-import type { GateStatus } from '../core/status.ts';
+import { STATUS_EVERY_MS, type GateStatus } from '../core/status.ts';
 import { REPORT_PAGE, type FromAdmin, type ToAdmin } from './admin-messages.ts';
 
-const STATUS_EVERY_MS = 2_000;
 const SILENT_MS = 30_000;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;

@@ -21,6 +21,26 @@ it('the settings show no secret, neither in the text nor by check', async (t) =>
   assert.equal(ofCheck?.find(({ key }) => key === 'batv_keys')?.value, '(hidden)');
 });
 
+it('a check of the lists runs as soon as an entry of its sort is listed', async (t) => {
+  const admin = await openAdmin(t);
+  const { headers } = await admin.login();
+  const running = async () => {
+    const { checks } = (await admin.ask('GET', '/api/settings', { headers })).json as Settings;
+    return checks.flatMap(({ check, state }) =>
+      /^(client|envelope)/.test(check) && state === 'on' ? [check] : [],
+    );
+  };
+  assert.deepEqual(await running(), []);
+  const block = async (about: object) => {
+    const body = { kind: 'block', reason: 'x', ...about };
+    assert.equal((await admin.ask('POST', '/api/lists', { headers, body })).status, 200);
+  };
+  await block({ client: '192.0.2.7', sender: 'joe@example.net' });
+  assert.deepEqual(await running(), ['envelope-list']);
+  await block({ client: '192.0.2.7' });
+  assert.deepEqual(await running(), ['client-list', 'envelope-list']);
+});
+
 it('a reload with other proxies of the same number makes the report page believe those', async (t) => {
   const admin = await openAdmin(t, {
     tables:

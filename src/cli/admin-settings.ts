@@ -3,9 +3,9 @@ import type { Settings } from '../admin/api.ts';
 import type { Config } from '../config/config.ts';
 import { HIDDEN, isSecret, withoutSecrets } from '../config/secrets.ts';
 import type { ListEntry } from '../core/lists.ts';
+import { inSlices } from '../engine/in-slices.ts';
 import { untrained } from './check-config.ts';
 import { explain, type Explained } from './explain.ts';
-import { inSlices } from './in-slices.ts';
 import { resolverProblem } from './resolver-problem.ts';
 import { findingWarnings } from './warnings.ts';
 
@@ -13,6 +13,7 @@ import { findingWarnings } from './warnings.ts';
 const COMMON: ReadonlySet<string> = new Set(['on_fail', 'on_temperror', 'weight', 'refuse_at', 'actions']);
 const MAX_VALUE = 2_000;
 
+/** `listed`: of what people list, one entry of each sort is enough. */
 export async function settingsOf(
   config: Config,
   listed: readonly ListEntry[],

@@ -23,7 +23,8 @@ import type { Journal } from '../core/decision.ts';
 import type { Desk } from '../core/desk.ts';
 import { MAX_LISTED } from '../core/listed.ts';
 import { buildingLists, type Lists } from '../core/lists.ts';
-import type { GateStatus } from '../core/status.ts';
+import { STATUS_KEPT_MS, type GateStatus } from '../core/status.ts';
+import { inSlices } from '../engine/in-slices.ts';
 import { rulesOf, type Rules } from '../engine/what-if.ts';
 import { AdminListeners } from './admin-listeners.ts';
 import { settingsOf } from './admin-settings.ts';
@@ -32,7 +33,6 @@ import { blocksDesk, greylistDesk, listedDesk } from './desks.ts';
 import { CommandError, EX_CONFIG, EX_NOINPUT, EX_OSERR } from './exit.ts';
 import { openGateChannel, type AdminVoice, type GateChannel } from './gate-channel.ts';
 import { policyOf } from './in-force.ts';
-import { inSlices } from './in-slices.ts';
 import { readPassword } from './password.ts';
 import { inPlainWords } from './plain-words.ts';
 import { createTeachingDesk } from './teaching-desk.ts';
@@ -41,8 +41,6 @@ import { startWatching } from './watching.ts';
 
 /** Beside the built program and beside the source alike. */
 const WEB_FOLDER = join(import.meta.dirname, '../../dist/web');
-/** A gate that has said nothing for so long is none. */
-const GATE_KEPT_MS = 60_000;
 /** The dashboard waits for the gate's writes, and not the gate for ours. */
 const STORE_WAIT_MS = 2_000;
 const EXPIRE_EVERY_MS = 60_000;
@@ -92,7 +90,7 @@ export async function startAdmin(
     changed: (user) => desk.logins.endAll(user),
   });
   const said = new Map<number, GateStatus>();
-  const gates = () => [...said.values()].filter(({ atMs }) => nowMs() - atMs < GATE_KEPT_MS);
+  const gates = () => [...said.values()].filter(({ atMs }) => nowMs() - atMs < STATUS_KEPT_MS);
   const listedNow = () => store.listed.list({ limit: MAX_LISTED });
   const rulesNow = keptRules(() => config, store.listed);
   const whatIf = new WhatIfJobs({
@@ -126,7 +124,7 @@ export async function startAdmin(
     gates,
     alerts: () => watch.firing(),
     queueAlerts: () => watch.alerts(),
-    settings: () => settingsOf(config, listedNow()),
+    settings: () => settingsOf(config, store.listed.shapes('block')),
     whatIf,
     metrics: () =>
       aggregated(gates(), { nowMs: nowMs(), queue: desk.queue.last(), reports: reportsOf(desk) }),
@@ -171,7 +169,7 @@ export async function startAdmin(
     hear(status) {
       // By our own clock: a gate may be told another one.
       said.set(status.pid, { ...status, atMs: nowMs() });
-      for (const [pid, { atMs }] of said) if (nowMs() - atMs >= GATE_KEPT_MS) said.delete(pid);
+      for (const [pid, { atMs }] of said) if (nowMs() - atMs >= STATUS_KEPT_MS) said.delete(pid);
     },
     async reload(text) {
       const loaded = await reading(config.file, text);

@@ -9,7 +9,7 @@ import type { Config } from '../config/config.ts';
 import { load } from '../config/load.ts';
 import { isOff } from '../config/off.ts';
 import { formatProblem } from '../config/problems.ts';
-import type { SocketAddress } from '../config/values.ts';
+import { formatSocketAddress } from '../config/values.ts';
 import type { AnyCheck } from '../core/check.ts';
 import { buildLists } from '../core/lists.ts';
 import { EX_CONFIG } from './exit.ts';
@@ -74,11 +74,11 @@ function formatConfig(config: Config, warnings: readonly string[], known: Circum
 }
 
 function placesOf({ listen, services }: Config): string[] {
-  const text = ({ address, port }: SocketAddress) =>
-    address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
   return [
-    ...listen.map(text),
-    ...services.map(({ door, at }) => `${'path' in at ? `unix:${at.path}` : text(at)} (${door})`),
+    ...listen.map(formatSocketAddress),
+    ...services.map(
+      ({ door, at }) => `${'path' in at ? `unix:${at.path}` : formatSocketAddress(at)} (${door})`,
+    ),
   ];
 }
 

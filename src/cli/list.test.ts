@@ -81,9 +81,7 @@ describe('postern list', () => {
     const options = { client: '192.0.2.0/24', recipient: 'ann@example.org', reason: 'she asked' };
     assert.equal(await listAddCommand(where, 'allow', { ...options, lifts: ['dnsbl'], for: '2h' }, write), 0);
     const [, id] =
-      /^(\d+): allow client 192\.0\.2\.0\/24, recipient ann@example\.org, until \d{4}-\S+ \S+\n$/.exec(
-        said(),
-      ) ?? [];
+      /^(\d+): allow network 192\.0\.2\.0\/24 to ann@example\.org, until \d{4}-\S+ \S+\n$/.exec(said()) ?? [];
     const [entry] = listed.list();
     assert.equal(String(entry!.id), id);
     assert.deepEqual([entry!.lifts, entry!.reason], [['dnsbl'], 'she asked']);
@@ -97,13 +95,13 @@ describe('postern list', () => {
       ),
       0,
     );
-    assert.match(said(), /^\d+: block sender <>, for good\n$/);
+    assert.match(said(), /^\d+: block bounces, for good\n$/);
 
     assert.equal(await listShowCommand(where, {}, write), 0);
     const [title, ...rows] = said().trimEnd().split('\n');
     assert.match(title!, /^id +list +about +lifts +until +by +since +decision +reason$/);
-    assert.match(rows[0]!, /block +sender <> +- +for good +\S+ +\d{4}-\S+ \S+ +K7Q2MX4D +x$/);
-    assert.match(rows[1]!, /allow +client 192\.0\.2\.0\/24, recipient ann@example\.org +dnsbl +\d{4}-/);
+    assert.match(rows[0]!, /block +bounces +- +for good +\S+ +\d{4}-\S+ \S+ +K7Q2MX4D +x$/);
+    assert.match(rows[1]!, /allow +network 192\.0\.2\.0\/24 to ann@example\.org +dnsbl +\d{4}-/);
     assert.equal(await listShowCommand(where, { text: 'ANN@', json: true }, write), 0);
     assert.equal(String((JSON.parse(said()) as { id: number }).id), id);
     assert.equal(await listShowCommand(where, { kind: 'list-host' }, write), 1);

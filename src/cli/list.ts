@@ -6,10 +6,12 @@ import { userInfo } from 'node:os';
 import { jsonText } from '../adapters/harmless.ts';
 import { LADDER } from '../checks/ladder.ts';
 import type { Config } from '../config/config.ts';
+import { entryWords } from '../core/entry-words.ts';
 import { LISTED_KINDS, MAX_LISTED, type Listed, type NewListed } from '../core/listed.ts';
 import { conditionKey, type Conditions } from '../core/lists.ts';
-import { winnerText, winningOver } from '../core/overruled.ts';
+import { findingWinners } from '../core/overruled.ts';
 import { reasonProblem, sweepingProblem } from '../core/operator-block.ts';
+import { atOnce } from '../core/slices.ts';
 import { parseNetwork } from '../mail/ip.ts';
 import { CommandError } from './exit.ts';
 import { lastingMs } from './lasting.ts';
@@ -57,7 +59,7 @@ export async function listAddCommand(
   const entry = entryOf(kindOf(kind), options, where.site);
   const listed = withStore(where, 'write', (store) => store.listed.add(entry));
   const until = listed.endsMs === undefined ? 'for good' : `until ${formatTime(listed.endsMs)}`;
-  write(`${listed.id}: ${listed.kind} ${conditionsText(listed)}, ${until}\n`);
+  write(`${listed.id}: ${listed.kind} ${entryWords(listed)}, ${until}\n`);
   const { networks, relays } = where.site;
   const address = listed.client?.split('/')[0] ?? '';
   if (kind === 'block' && (networks.has(address) || relays.has(address)))
@@ -66,19 +68,11 @@ export async function listAddCommand(
   return 0;
 }
 
-const MAX_WINNERS = 5;
-
 function winners(where: Where, block: Conditions): string[] {
-  const wins = winningOver(block, LADDER);
-  const listed = (['allow', 'list-host'] as const).flatMap((kind) =>
-    withStore(where, 'read', (store) => store.listed.list({ kind, limit: MAX_LISTED })),
+  const listed = withStore(where, 'read', (store) =>
+    (['allow', 'list-host'] as const).map((kind) => store.listed.list({ kind, limit: MAX_LISTED })),
   );
-  const found: string[] = [];
-  for (const entries of [listed, where.listEntries ?? []])
-    for (const entry of entries) {
-      if (found.length < MAX_WINNERS && wins(entry)) found.push(winnerText(entry));
-    }
-  return found;
+  return atOnce(findingWinners(block, LADDER, [...listed, where.listEntries ?? []]));
 }
 
 export async function listRemoveCommand(where: Where, id: string, write = toStdout): Promise<number> {
@@ -151,18 +145,11 @@ function whoAmI(): string {
   }
 }
 
-/** `client 192.0.2.7, recipient ann@example.org`: all have to match. */
-function conditionsText({ client, host, sender, recipient }: Conditions): string {
-  return Object.entries({ client, host, sender, recipient })
-    .flatMap(([name, text]) => (text === undefined ? [] : [`${name} ${text}`]))
-    .join(', ');
-}
-
 function formatListed(entries: readonly Listed[]): string {
   const rows = entries.map((e) => [
     String(e.id),
     e.kind,
-    conditionsText(e),
+    entryWords(e),
     e.lifts === undefined ? '-' : e.lifts.join(', '),
     e.endsMs === undefined ? 'for good' : formatTime(e.endsMs),
     e.by,

@@ -4,7 +4,7 @@
  */
 import { buildingLists, buildLists, type ListEntry, type Lists } from '../core/lists.ts';
 import { atOnce, type Slices } from '../core/slices.ts';
-import { inSlices } from './in-slices.ts';
+import { inSlices } from '../engine/in-slices.ts';
 
 /** What of the store it takes. */
 export interface ListedSource {

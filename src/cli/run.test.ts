@@ -28,12 +28,7 @@ describe('postern run', () => {
 
   it('does not count who was connected when it stopped, and finds them all the same', async (t) => {
     const dir = await tempDir(t);
-    const gate = await startGate(t, {
-      dir,
-      backend: `maildir:${join(dir, 'mail')}`,
-      dns: undefined,
-      greetPause: '0s',
-    });
+    const gate = await startGate(t, { dir, backend: `maildir:${join(dir, 'mail')}`, dns: undefined });
     const socket = connect(gate.port, gate.host);
     onEnd(t, () => void socket.destroy());
     let heard = '';

@@ -4,6 +4,7 @@
  */
 import type { Config } from '../config/config.ts';
 import type { Summary } from '../core/decision.ts';
+import { formatOctets } from '../core/octets.ts';
 import { withJournal } from './journal.ts';
 import { REASONS } from '../adapters/log.ts';
 import { formatTable } from './table.ts';
@@ -78,12 +79,4 @@ export function formatSummary(s: Summary): string {
       ]),
   );
   return `${totals}\n${checks}${hours}`;
-}
-
-export function formatOctets(octets: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let n = octets;
-  let unit = 0;
-  for (; n >= 1024 && unit < units.length - 1; unit++) n /= 1024;
-  return `${unit === 0 ? n : n.toFixed(1)} ${units[unit] ?? ''}`;
 }

@@ -89,7 +89,6 @@ describe('teaching from a decision', () => {
       dir,
       backend: `maildir:${join(dir, 'mail')}`,
       dns: undefined,
-      greetPause: '0s',
       tables: `${CLASSIFIER}[checks.sender-domain]\non_fail = "off"\n`,
     });
     const config = configOf(gate.configFile);

@@ -64,6 +64,57 @@ describe('listeners', () => {
     );
   });
 
+  const gateway = (address: string) => `[[listen]]\naddress = "${address}"\n`;
+  const admin = (address: string) => `[admin]\nlisten = "${address}"\n`;
+  for (const [what, tables, expected] of [
+    ['IPv4 before one of it', gateway('0.0.0.0:25') + gateway('127.0.0.1:25'), /^listen\[1\] takes port 25 /],
+    [
+      'one before all IPv4',
+      gateway('127.0.0.1:25') + gateway('0.0.0.0:25'),
+      /, also 127\.0\.0\.1:25 of listen/,
+    ],
+    ['IPv6 and one of it', gateway('[::]:25') + gateway('[::1]:25'), /^listen\[1\] takes .* \(\[::\]:25\)/],
+    [
+      'one written two ways',
+      gateway('[::1]:25') + gateway('[0:0::1]:25'),
+      /^the same address as listen\[1\]/,
+    ],
+    // A door at `::` takes IPv6 alone.
+    ['IPv6 and IPv4', gateway('[::]:25') + gateway('0.0.0.0:25') + gateway('0.0.0.0:26'), undefined],
+    ['IPv6 and one of IPv4', gateway('127.0.0.1:25') + gateway('[::]:25'), undefined],
+    ['IPv4 and one of IPv6', gateway('0.0.0.0:25') + gateway('[::1]:25'), undefined],
+    ['ports', gateway('0.0.0.0:25') + gateway('127.0.0.1:587') + gateway('127.0.0.1:465'), undefined],
+    ['free ports', gateway('0.0.0.0:0') + gateway('127.0.0.1:0') + admin('127.0.0.1:0'), undefined],
+    ['two of IPv4', gateway('127.0.0.1:25') + gateway('127.0.0.2:25'), undefined],
+    [
+      'the dashboard in all IPv4',
+      gateway('0.0.0.0:25') + admin('127.0.0.1:25'),
+      /^listen\[1\] takes port 25 /,
+    ],
+    // The dashboard at `::` takes IPv4 as well.
+    [
+      'the dashboard at both',
+      gateway('127.0.0.1:25') + admin('[::]:25'),
+      /^takes port 25 .*; give one of them/,
+    ],
+    [
+      'the dashboard at both, all IPv4',
+      gateway('0.0.0.0:25') + admin('[::]:25'),
+      /\(0\.0\.0\.0:25\), of this/,
+    ],
+    ['the dashboard beside IPv6', gateway('[::1]:25') + admin('0.0.0.0:25'), undefined],
+  ] as const) {
+    it(`${expected === undefined ? 'may be side by side' : 'clash'}: ${what}`, async (t) => {
+      const { result } = await loaded(t, `${tables}[backend]\nurl = "maildir:mail"\n`);
+      const said = 'problems' in result ? result.problems.map(({ message }) => message) : [];
+      if (expected === undefined) assert.deepEqual(said, []);
+      else {
+        assert.equal(said.length, 1, said.join('\n'));
+        assert.match(said[0] ?? '', expected);
+      }
+    });
+  }
+
   it('of a gateway need a backend, also where something else is wrong', async (t) => {
     const { result } = await loaded(t, '[[listen]]\naddress = "127.0.0.1"\n');
     assert.ok('problems' in result);

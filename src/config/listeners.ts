@@ -1,7 +1,9 @@
 /** What no single value of `[[listen]]` shows: which settings go with which door, and what a door needs besides. */
 import { readFileSync } from 'node:fs';
+import { canonicalAddress } from '../mail/ip.ts';
 import type { KeyPath } from './locate.ts';
 import type { FileSettings } from './schema.ts';
+import { formatSocketAddress, type SocketAddress } from './values.ts';
 
 const GROUPS_FILE = '/etc/group';
 
@@ -24,17 +26,22 @@ export function checkListeners(
   said: FileSettings,
   complain: (path: KeyPath, message: string) => void,
 ): ReadonlyMap<string, number> {
-  const seen = new Map<string, string>();
+  const paths = new Map<string, string>();
+  const taken: Taken[] = [];
   const groups = new Map<string, number>();
   for (const [i, listener] of said.listen.entries()) {
     const { door, address, mode, group, role, tls, proxy_protocol_from } = listener;
     const wrong = (key: string, message: string) => complain(['listen', i, key], message);
     const isPath = 'path' in address;
-    const place = isPath ? address.path : `${address.address} ${address.port}`;
-    const first = seen.get(place);
-    if ((isPath || address.port !== 0) && first !== undefined)
-      wrong('address', `the same address as ${first}; take one of them out`);
-    seen.set(place, first ?? `listen[${i + 1}]`);
+    const name = `listen[${i + 1}]`;
+    if (isPath) {
+      const first = paths.get(address.path);
+      if (first !== undefined) wrong('address', `the same address as ${first}; take one of them out`);
+      else paths.set(address.path, name);
+    } else {
+      const clash = clashOf(taken, { name, at: address, takesIpv4: false });
+      if (clash !== undefined) wrong('address', `${clash}; take one of them out`);
+    }
     if (door === 'gateway') {
       if (isPath)
         wrong(
@@ -62,16 +69,46 @@ export function checkListeners(
   }
   for (const table of ['admin', 'report_page'] as const) {
     const at = said[table]?.listen;
-    if (at === undefined || at.port === 0) continue;
-    const place = `${at.address} ${at.port}`;
-    const first = seen.get(place);
-    if (first !== undefined)
-      complain([table, 'listen'], `the same address as ${first}; give one of them another port`);
-    else seen.set(place, `${table}.listen`);
+    if (at === undefined) continue;
+    const clash = clashOf(taken, { name: `${table}.listen`, at, takesIpv4: true });
+    if (clash !== undefined) complain([table, 'listen'], `${clash}; give one of them another port`);
   }
   if (lacksBackend(said)) complain(['backend'], LACKS_BACKEND);
   return groups;
 }
+
+interface Taken {
+  readonly name: string;
+  readonly at: SocketAddress;
+  /** At `::` it takes IPv4 too: Node's way, which the doors for mail do not go. */
+  readonly takesIpv4: boolean;
+}
+
+/** Notes what is taken, and says whose it is already. Port 0 is any that is free. */
+function clashOf(taken: Taken[], next: Taken): string | undefined {
+  const { port } = next.at;
+  if (port === 0) return undefined;
+  const same = taken.find(({ at }) => at.port === port && addressOf(at) === addressOf(next.at));
+  if (same !== undefined) return `the same address as ${same.name}`;
+  const before = taken.filter(({ at }) => at.port === port);
+  taken.push(next);
+  const wide = before.find((other) => covers(other, next));
+  if (wide !== undefined)
+    return `${wide.name} takes port ${port} of all addresses (${formatSocketAddress(wide.at)}), of this one too`;
+  const narrow = before.find((other) => covers(next, other));
+  return (
+    narrow && `takes port ${port} of all addresses, also ${formatSocketAddress(narrow.at)} of ${narrow.name}`
+  );
+}
+
+function covers({ at, takesIpv4 }: Taken, narrow: Taken): boolean {
+  const isIpv6 = addressOf(narrow.at).includes(':');
+  if (addressOf(at) === '0.0.0.0') return !isIpv6 || (narrow.takesIpv4 && addressOf(narrow.at) === '::');
+  return addressOf(at) === '::' && (isIpv6 || takesIpv4);
+}
+
+/** In one form, however it is written. */
+const addressOf = ({ address }: SocketAddress): string => canonicalAddress(address) ?? address;
 
 /** Or why it has none. */
 function groupId(name: string): number | string {

@@ -57,6 +57,10 @@ export interface SocketAddress {
   readonly port: number;
 }
 
+/** `192.0.2.1:25`, `[2001:db8::1]:25`. */
+export const formatSocketAddress = ({ address, port }: SocketAddress): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+
 export interface SocketFile {
   readonly path: string;
 }

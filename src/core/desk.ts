@@ -1,6 +1,11 @@
 /** What people have to say of decisions: kept beside the journal, in a file of its own, for it is kept for longer and written by few. */
 import type { NoticesPort } from './notice.ts';
 
+/** Characters of a report, and of the answer to it. */
+export const MAX_REPORT_TEXT = 2000;
+/** RFC 5321 4.5.3.1.3: a path of 256 octets with its brackets. */
+export const MAX_CONTACT = 254;
+
 /** A mistake that a refused sender told of (O5). */
 export interface Report {
   readonly id: number;

@@ -2,6 +2,7 @@
 import type { AnyCheck } from './check.ts';
 import { hearingOf, NO_TREATMENT, type Exemption, type Treatment } from './exemption.ts';
 import { covering, type Conditions, type ListEntry } from './lists.ts';
+import type { Slices } from './slices.ts';
 
 /** The check that a block entry works through. */
 export const blockingCheck = ({ sender, recipient }: Conditions): 'client-list' | 'envelope-list' =>
@@ -11,7 +12,7 @@ export const blockingCheck = ({ sender, recipient }: Conditions): 'client-list' 
  * Whether an entry wins over the block, for all the mail that `mail` says: what the block itself names, or more of one message. Throws where
  * either can match nothing.
  */
-export function winningOver(
+function winningOver(
   block: Conditions,
   checks: readonly AnyCheck[],
   mail: Conditions = block,
@@ -20,6 +21,31 @@ export function winningOver(
   if (check === undefined) return () => false;
   const isCovering = covering(mail);
   return (entry) => hearingOf(treatmentBy(entry), check) !== 'full' && isCovering(entry);
+}
+
+/** Entries of a slice: some milliseconds. */
+const SLICE = 4096;
+/** Named, of however many. */
+const MAX_WINNERS = 5;
+
+/** In words, the first of the entries that win over the block: see `winningOver`. */
+export function* findingWinners(
+  block: Conditions,
+  checks: readonly AnyCheck[],
+  lists: readonly Iterable<ListEntry & { readonly id?: number }>[],
+  mail: Conditions = block,
+): Slices<string[]> {
+  const wins = winningOver(block, checks, mail);
+  const found: string[] = [];
+  let looked = 0;
+  for (const entries of lists)
+    for (const entry of entries) {
+      looked += 1;
+      if (looked % SLICE === 0) yield;
+      if (wins(entry)) found.push(winnerText(entry));
+      if (found.length === MAX_WINNERS) return found;
+    }
+  return found;
 }
 
 /** Of mail that nothing but this entry is about. */
@@ -32,7 +58,7 @@ export function treatmentBy({ kind, source, lifts, sender, recipient }: ListEntr
 }
 
 /** `An allow entry lets this in all the same: listed by ann, 2026-11-21 (our printer); remove entry 7`. */
-export function winnerText(entry: ListEntry & { readonly id?: number }): string {
+function winnerText(entry: ListEntry & { readonly id?: number }): string {
   const reason = entry.reason === undefined || entry.reason === '' ? '' : ` (${entry.reason})`;
   const remedy = entry.id === undefined ? 'take it out there' : `remove entry ${entry.id}`;
   const which = entry.kind === 'allow' ? 'An allow' : 'A list-host';

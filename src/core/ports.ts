@@ -90,6 +90,18 @@ export interface GreylistAttempt {
   readonly sessionSinceMs: number;
 }
 
+/** What stands in the greylist, for people: a triplet, or a client that is known for all. */
+export interface GreylistRow {
+  readonly client: string;
+  /** Both empty of a client that is known for all. */
+  readonly sender: string;
+  readonly recipient: string;
+  readonly state: 'waiting' | 'known' | 'client-known';
+  /** Of a triplet: when it was first tried; of a client: when its last pass was counted. */
+  readonly sinceMs: number;
+  readonly endsMs: number;
+}
+
 export type GreylistState =
   /** Not seen within the window: noted now. */
   | { readonly kind: 'new'; readonly waitMs: number }

@@ -27,7 +27,7 @@ import {
   type Script,
 } from '../fakes/scripted-backend.ts';
 import { freePort } from '../freeport.ts';
-import { configText, type GateSettings } from '../gate.ts';
+import { configText, UNMOVED, type GateSettings } from '../gate.ts';
 import { lacking, need, needRoot } from '../peers/peer.ts';
 import { onEnd, runProgram } from '../program.ts';
 import { connectSmtp, sendMail } from '../smtp.ts';
@@ -37,16 +37,6 @@ import { selfSigned } from '../tls.ts';
 const GO_ON = /^250 2\.0\.0 /;
 const DEFER = /^4\d\d 4\.\d\.\d /;
 const MESSAGE = `Subject: trouble\r\n\r\n${'x'.repeat(70)}\r\n`;
-
-/** No opinion about how busy the machine is. */
-const UNMOVED = `[load]
-defer_at_load_average = 0
-refuse_at_load_average = 0
-defer_at_event_loop_delay = "0ms"
-refuse_at_event_loop_delay = "0ms"
-defer_at_memory = 0
-refuse_at_memory = 0
-`;
 
 interface Settings extends Partial<Omit<GateSettings, 'dir'>> {
   readonly dir?: string;

@@ -5,13 +5,10 @@ import { describe, it, type TestContext } from 'node:test';
 import { Clamd } from '../../src/adapters/scanners/clamd.ts';
 import type { ScannerAddress } from '../../src/core/scanners.ts';
 import { question } from '../fakes/scanner.ts';
-import { startDns } from '../dns.ts';
 import { freePort } from '../freeport.ts';
-import { startGate } from '../gate.ts';
-import { maildirMessages } from '../maildir.ts';
 import { onEnd, startProgram } from '../program.ts';
-import { connectSmtp, sendMail } from '../smtp.ts';
 import { tempDir } from '../tempdir.ts';
+import { startGuardedGate } from './guarded-gate.ts';
 import { need } from './peer.ts';
 
 const NEVER = new AbortController().signal;
@@ -116,17 +113,10 @@ describe('ClamAV', () => {
   it('guards the gate: a virus is refused with its name, and its client is blocked', async (t) => {
     const started = await startClamd(t);
     if (started === undefined) return;
-    const dir = await tempDir(t);
-    const gate = await startGate(t, {
-      dir,
-      backend: `maildir:${join(dir, 'box')}`,
-      dns: await startDns(t, {}),
-      tables: `[checks.clamav]\naddress = ${JSON.stringify(started.unix.path)}\nmax_size = "64KiB"\n`,
-    });
-    const send = async (message: string, localAddress: string) => {
-      const peer = await connectSmtp({ port: gate.port, localAddress }, t);
-      return sendMail(peer, { from: 'sender@example.net', to: 'user@example.org', message });
-    };
+    const { send, delivered } = await startGuardedGate(
+      t,
+      `[checks.clamav]\naddress = ${JSON.stringify(started.unix.path)}\nmax_size = "64KiB"\n`,
+    );
     const virus = await send(ATTACHED, '127.31.7.7');
     assert.deepEqual([virus.step, virus.heard.code], ['message', 554]);
     assert.match(
@@ -139,7 +129,7 @@ describe('ClamAV', () => {
     assert.deepEqual([other.step, other.heard.code], ['message', 250], other.heard.lines.join());
     const large = await send(`Subject: x\r\n\r\n${`${'x'.repeat(70)}\r\n`.repeat(1000)}`, '127.31.7.8');
     assert.deepEqual([large.step, large.heard.code], ['message', 250], large.heard.lines.join());
-    const delivered = (await maildirMessages(join(dir, 'box'))).map((message) => String(message));
-    assert.equal(delivered.filter((message) => /tags=\S*clamav:too-large/.test(message)).length, 1);
+    const messages = await delivered();
+    assert.equal(messages.filter((message) => /tags=\S*clamav:too-large/.test(message)).length, 1);
   });
 });

@@ -1,26 +1,25 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { startDns } from '../dns.ts';
 import { freePort } from '../freeport.ts';
-import { startGate, type Gate } from '../gate.ts';
-import { connectSmtp, sendMail, type Heard } from '../smtp.ts';
+import type { Heard } from '../smtp.ts';
 import { tempDir } from '../tempdir.ts';
+import {
+  clientsOf,
+  codesOf,
+  goneAndBack,
+  idsIn,
+  killedInMessage,
+  servesAgain,
+  startAskedGate,
+  type AskedGate,
+  type Clients,
+} from './asked-gate.ts';
 import { OWN_HOST, startExim, type Exim } from './exim.ts';
 import { guideLines } from './guide.ts';
 
-const MAIL = {
-  from: 'a@example.net',
-  to: 'user@example.org',
-  message: 'From: a@example.net\r\nSubject: hello\r\n\r\nHello\r\n',
-};
-
-interface Place {
+interface Place extends AskedGate, Clients {
   readonly exim: Exim;
-  readonly gate: Gate;
-  /** The gate at the same place again. */
-  restart(): Promise<Gate>;
-  send(mail?: Partial<typeof MAIL & { helo: string }>, localAddress?: string): ReturnType<typeof sendMail>;
 }
 
 /** `away`: the guide's line for a gate that is not there, or another. */
@@ -32,20 +31,14 @@ async function place(
   const dir = await tempDir(t);
   const path = join(dir, 'policy.sock');
   const port = await freePort();
-  // Exim gives root up, so it is by the group that it may connect.
-  const group = process.getuid?.() === 0 ? '\ngroup = "nogroup"' : '';
-  const dns = await startDns(t);
-  const start = async () => {
-    const gate = await startGate(t, {
-      dir,
-      backend: `maildir:${join(dir, 'unused')}`,
-      dns,
-      tables: `[[listen]]\ndoor = "policy"\n${unix ? `address = "unix:${path}"${group}` : `address = "127.0.0.1:${port}"`}\n${tables}`,
-    });
-    await gate.process.line(/"msg":"listening".*"door":"policy"/);
-    return gate;
-  };
-  const gate = await start();
+  const asked = await startAskedGate(t, {
+    dir,
+    door: 'policy',
+    listen: unix ? `unix:${path}` : `127.0.0.1:${port}`,
+    // Exim gives root up, so it is by the group that it may connect.
+    listener: unix && process.getuid?.() === 0 ? 'group = "nogroup"' : '',
+    tables,
+  });
   const main = await guideLines('exim', 'POSTERN_SOCKET = ');
   const exim = await startExim(t, {
     main: main
@@ -55,14 +48,7 @@ async function place(
     rcpt: await guideLines('exim', 'require acl = acl_postern RCPT'),
     data: await guideLines('exim', 'require acl = acl_postern END-OF-MESSAGE'),
   });
-  if (exim === undefined) return undefined;
-  return {
-    exim,
-    gate,
-    restart: start,
-    send: async (mail, localAddress = '127.0.0.1') =>
-      sendMail(await connectSmtp({ port: exim.port, localAddress }, t), { ...MAIL, ...mail }),
-  };
+  return exim === undefined ? undefined : { ...asked, ...clientsOf(t, exim.port), exim };
 }
 
 const LISTS = `[[block]]
@@ -137,16 +123,10 @@ describe('Exim with the ACL of the guide', () => {
   it('puts one X-Postern on what it passes, whatever the number of recipients, and takes forged ones out', async (t) => {
     const at = await place(t, '');
     if (at === undefined) return;
-    const peer = await connectSmtp({ port: at.exim.port }, t);
-    await peer.reply();
-    for (const line of [
-      'EHLO client.example.net',
-      'MAIL FROM:<"a b"@example.net>',
-      'RCPT TO:<user@example.org>',
-      'RCPT TO:<other@example.org>',
-      'DATA',
-    ])
-      await peer.say(line);
+    const peer = await at.inMessage({
+      from: '"a b"@example.net',
+      to: ['user@example.org', 'other@example.org'],
+    });
     const forged = 'X-Postern: id=FORGED11\r\nSubject: one\r\nX-Postern: id=FORGED22;\r\n\ttags=none\r\n';
     assert.equal((await peer.say(`${forged}\r\nHello\r\n.`)).code, 250);
     const messages = await at.exim.delivered(2);
@@ -160,28 +140,19 @@ describe('Exim with the ACL of the guide', () => {
   it('asks about each message of a connection anew', async (t) => {
     const at = await place(t, LISTS);
     if (at === undefined) return;
-    const peer = await connectSmtp({ port: at.exim.port }, t);
-    await peer.reply();
-    await peer.say('EHLO client.example.net');
-    const codes: number[][] = [];
-    for (const { from, to, end } of [
+    const codes = await codesOf(at, [
       { from: 'a@example.net', to: 'user@example.org', end: 'message' },
       { from: '50%off@example.net', to: 'user@example.org', end: 'RSET' },
       { from: 'a@example.net', to: 'closed@example.org', end: 'RSET' },
       { from: 'b@example.net', to: 'user@example.org', end: 'message' },
-    ]) {
-      const heard = [await peer.say(`MAIL FROM:<${from}>`), await peer.say(`RCPT TO:<${to}>`)];
-      if (end === 'RSET') heard.push(await peer.say('RSET'));
-      else heard.push(await peer.say('DATA'), await peer.say(`${MAIL.message}.`));
-      codes.push(heard.map(({ code }) => code));
-    }
+    ]);
     assert.deepEqual(codes, [
       [250, 250, 354, 250],
       [250, 550, 250],
       [250, 550, 250],
       [250, 250, 354, 250],
     ]);
-    const ids = (await at.exim.delivered(2)).map((message) => /^X-Postern: id=(\w+)/m.exec(message)?.[1]);
+    const ids = idsIn(await at.exim.delivered(2));
     assert.equal(new Set(ids).size, 2, ids.join());
   });
 
@@ -193,43 +164,22 @@ describe('Exim with the ACL of the guide', () => {
   });
 
   describe('with the gate gone', () => {
-    for (const { does, away, code, delivered } of [
-      { does: 'defers, as the guide has it', code: 450, delivered: 0 },
-      { does: 'passes when told so', away: 'POSTERN_AWAY = DUNNO\n', code: 250, delivered: 1 },
+    for (const { does, away, code } of [
+      { does: 'defers, as the guide has it', code: 450 },
+      { does: 'passes when told so', away: 'POSTERN_AWAY = DUNNO\n', code: 250 },
     ]) {
       it(does, async (t) => {
         const at = await place(t, '', away === undefined ? {} : { away });
-        if (at === undefined) return;
-        await at.gate.kill();
-        const gone = await at.send();
-        assert.equal(gone.heard.code, code, said(gone.heard));
-        await at.restart();
-        const back = await at.send({ from: 'b@example.net' });
-        assert.equal(back.heard.code, 250, said(back.heard));
-        const messages = await at.exim.delivered(delivered + 1);
-        assert.equal(messages.length, delivered + 1);
-        assert.equal(messages.filter((message) => /^X-Postern: /m.test(message)).length, 1);
+        if (at !== undefined) await goneAndBack(at, code, at.exim.delivered);
       });
     }
 
     it('in the middle of a message: it is deferred, and the next attempt is delivered', async (t) => {
       const at = await place(t, '');
       if (at === undefined) return;
-      const peer = await connectSmtp({ port: at.exim.port }, t);
-      await peer.reply();
-      for (const line of [
-        'EHLO client.example.net',
-        'MAIL FROM:<a@example.net>',
-        'RCPT TO:<user@example.org>',
-        'DATA',
-      ])
-        await peer.say(line);
-      await at.gate.kill();
-      const heard = await peer.say(`${MAIL.message}.`);
-      assert.match(said(heard), /^450 4\.3\.0 Temporary trouble/);
+      assert.match(said(await killedInMessage(at)), /^450 4\.3\.0 Temporary trouble/);
       assert.deepEqual([await at.exim.messages(), await at.exim.queued()], [[], []]);
-      await at.restart();
-      assert.equal((await at.send()).heard.code, 250);
+      await servesAgain(at);
       assert.equal((await at.exim.delivered(1)).length, 1);
     });
   });

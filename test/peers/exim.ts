@@ -17,7 +17,7 @@ export interface Exim {
   /** Delivered messages as Exim wrote them (LF line ends). */
   messages(): Promise<readonly string[]>;
   /** Waits for so many of them: delivery goes on when the client has its reply. */
-  delivered(count: number): Promise<readonly string[]>;
+  readonly delivered: (count: number) => Promise<readonly string[]>;
   /** Files of messages that wait. */
   queued(): Promise<readonly string[]>;
   log(): Promise<string>;

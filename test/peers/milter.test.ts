@@ -6,25 +6,27 @@ import { describe, it, type TestContext } from 'node:test';
 import { openJournal } from '../../src/adapters/journal/sqlite.ts';
 import { parseReversePath } from '../../src/mail/path.ts';
 import { batvDay, checkBatv } from '../../src/mail/batv.ts';
-import { startDns } from '../dns.ts';
 import { freePort } from '../freeport.ts';
-import { startGate, type Gate, type GateSettings } from '../gate.ts';
-import { connectSmtp, sendMail, type SmtpPeer } from '../smtp.ts';
+import type { GateSettings } from '../gate.ts';
 import { tempDir } from '../tempdir.ts';
 import { selfSigned } from '../tls.ts';
+import {
+  clientsOf,
+  goneAndBack,
+  killedInMessage,
+  MAIL,
+  servesAgain,
+  startAskedGate,
+  UNDATED,
+  type AskedGate,
+  type Clients,
+  type Mail,
+} from './asked-gate.ts';
 import { need } from './peer.ts';
 import { startPostfix, type Postfix } from './postfix.ts';
 
-const MESSAGE =
-  'From: a@example.net\r\nDate: Sat, 21 Nov 2026 10:00:00 +0000\r\nSubject: hello\r\n\r\nHello\r\n';
-const MAIL = { from: 'a@example.net', to: 'user@example.org', message: MESSAGE };
-
-interface Place {
+interface Place extends AskedGate, Clients {
   readonly postfix: Postfix;
-  readonly gate: Gate;
-  /** The gate at the same place again. */
-  again(): Promise<Gate>;
-  connect(localAddress?: string): Promise<SmtpPeer>;
 }
 
 async function place(
@@ -34,9 +36,7 @@ async function place(
   const { postfix: settings = [], milter, ...own } = given;
   const dir = own.dir ?? (await tempDir(t));
   const listen = own.listen ?? `127.0.0.1:${await freePort()}`;
-  const dns = await startDns(t);
-  const start = () => startGate(t, { dir, dns, door: 'milter', ...own, listen });
-  const gate = await start();
+  const asked = await startAskedGate(t, { door: 'milter', ...own, dir, listen });
   const postfix = await startPostfix(t, {
     settings: [
       `smtpd_milters = ${milter ?? `inet:${listen}`}`,
@@ -45,13 +45,7 @@ async function place(
       ...settings,
     ],
   });
-  if (postfix === undefined) return undefined;
-  return {
-    postfix,
-    gate,
-    again: start,
-    connect: (localAddress = '127.0.0.1') => connectSmtp({ port: postfix.port, localAddress }, t),
-  };
+  return postfix === undefined ? undefined : { ...asked, ...clientsOf(t, postfix.port), postfix };
 }
 
 describe('Postfix with smtpd_milters', () => {
@@ -83,7 +77,7 @@ no-date = "refuse"
       (await blocked.say('MAIL FROM:<a@example.net>')).lines.join(),
       /^554 5\.7\.1 Refused: 127\.0\.0\.9 is on our block list \(client-list\)\. Mistake\? Write to postmaster@example\.org with id \w{8}$/,
     );
-    const cases: [string, Partial<typeof MAIL & { helo: string }>, string, RegExp][] = [
+    const cases: [string, Mail, string, RegExp][] = [
       [
         'HELO',
         { helo: 'mx.example.org' },
@@ -110,21 +104,18 @@ no-date = "refuse"
       ],
       [
         'the end of the message',
-        { message: 'From: a@example.net\r\n\r\nHello\r\n' },
+        { message: UNDATED },
         'message',
         /^550 5\.\d\.\d Refused: .* \(header-form\)/,
       ],
       ['nothing', {}, 'message', /^250 2\.0\.0 Ok: queued as /],
     ];
     for (const [name, mail, step, text] of cases) {
-      const peer = await at.connect();
-      const sent = await sendMail(peer, { ...MAIL, ...mail });
-      peer.close();
+      const sent = await at.send(mail);
       assert.equal(sent.step, step, name);
-      assert.match(sent.heard.lines.join(), text, name);
+      assert.match(sent.text, text, name);
     }
-    await at.postfix.logged(/status=sent/);
-    assert.equal((await at.postfix.messages()).length, 1);
+    assert.equal((await at.postfix.delivered(1)).length, 1);
     await at.postfix.logged(/milter-reject: /, 6);
     await at.gate.process.line(/"to":\["nobody@example\.org"\].*"check":"recipients","code":"unknown"/);
   });
@@ -137,13 +128,11 @@ no-date = "refuse"
       'Authentication-Results: mail.example.net; spf=pass\r\nx-postern: id=FORGED01\r\nX-Spam-Flag: NO\r\n' +
       'Subject:  two spaces\r\nTo: one@example.org,\r\n\ttwo@example.org\r\n';
     const body = '\r\n.leading dot\r\n100% of it\r\n';
-    const sent = await sendMail(await at.connect(), {
-      ...MAIL,
-      message: `${header}${MESSAGE.replace(/\r\n\r\n.*$/s, '\r\n')}${body}`,
+    const sent = await at.send({
+      message: `${header}${MAIL.message.replace(/\r\n\r\n.*$/s, '\r\n')}${body}`,
     });
-    assert.equal(sent.heard.code, 250, sent.heard.lines.join());
-    await at.postfix.logged(/status=sent/);
-    const [message] = await at.postfix.messages();
+    assert.equal(sent.heard.code, 250, sent.text);
+    const [message] = await at.postfix.delivered(1);
     const text = message!.toString('latin1');
     // The log is written in gathered lines, a moment later.
     const [, id] = await at.gate.process.line(/"id":"(\w{8})".*"outcome":"accepted"/);
@@ -163,18 +152,15 @@ no-date = "refuse"
   it('judges a sender without a domain as one of host_name, and defers what is no address', async (t) => {
     const at = await place(t, { tables: '[[block]]\nsender = "root@mx.example.org"\n' });
     if (at === undefined) return;
-    const refused = await sendMail(await at.connect(), { ...MAIL, from: 'root' });
-    assert.match(
-      refused.heard.lines.join(),
-      /^550 5\.7\.1 Refused: sender <root@mx\.example\.org> is on our block list/,
-    );
-    const printer = await sendMail(await at.connect(), { ...MAIL, from: 'printer' });
-    assert.equal(printer.heard.code, 250, printer.heard.lines.join());
-    const dotted = await sendMail(await at.connect(), { ...MAIL, from: 'a..b@example.net' });
-    assert.equal(dotted.heard.code, 250, dotted.heard.lines.join());
+    const refused = await at.send({ from: 'root' });
+    assert.match(refused.text, /^550 5\.7\.1 Refused: sender <root@mx\.example\.org> is on our block list/);
+    const printer = await at.send({ from: 'printer' });
+    assert.equal(printer.heard.code, 250, printer.text);
+    const dotted = await at.send({ from: 'a..b@example.net' });
+    assert.equal(dotted.heard.code, 250, dotted.text);
     await at.postfix.logged(/status=sent/, 2);
-    const odd = await sendMail(await at.connect(), { ...MAIL, from: '@example.net' });
-    assert.match(odd.heard.lines.join(), /^450 4\.1\.0 .*this address cannot be judged/);
+    const odd = await at.send({ from: '@example.net' });
+    assert.match(odd.text, /^450 4\.1\.0 .*this address cannot be judged/);
     await at.gate.process.line(/"outcome":"deferred".*this address cannot be judged/);
   });
 
@@ -246,10 +232,9 @@ no-date = "refuse"
       tables: `[checks.fake-bounce]\nbatv_keys = ["3:${secret}"]\nsign_outgoing = true\n`,
     });
     if (at === undefined) return;
-    const sent = await sendMail(await at.connect(), { ...MAIL, from: 'bea@example.org' });
-    assert.equal(sent.heard.code, 250, sent.heard.lines.join());
-    await at.postfix.logged(/status=sent/);
-    const [message] = await at.postfix.messages();
+    const sent = await at.send({ from: 'bea@example.org' });
+    assert.equal(sent.heard.code, 250, sent.text);
+    const [message] = await at.postfix.delivered(1);
     const [, path = ''] = /^Return-Path: (<.*>)$/m.exec(message!.toString()) ?? [];
     const parsed = parseReversePath(path, {});
     assert.ok(parsed.kind === 'path' && parsed.path !== null, path);
@@ -270,10 +255,9 @@ no-date = "refuse"
       milter: `unix:${path}`,
     });
     if (at === undefined) return;
-    const sent = await sendMail(await at.connect(), MAIL);
-    assert.equal(sent.heard.code, 250, sent.heard.lines.join());
-    await at.postfix.logged(/status=sent/);
-    assert.match((await at.postfix.messages())[0]!.toString(), /^X-Postern: id=/m);
+    const sent = await at.send();
+    assert.equal(sent.heard.code, 250, sent.text);
+    assert.match((await at.postfix.delivered(1))[0]!.toString(), /^X-Postern: id=/m);
   });
 });
 
@@ -285,60 +269,31 @@ describe('Postfix while the gate is away', () => {
     it(`does what milter_default_action = ${action} says, and asks again when the gate is back`, async (t) => {
       const at = await place(t, { postfix: [`milter_default_action = ${action}`] });
       if (at === undefined) return;
-      await at.gate.kill();
-      const away = await sendMail(await at.connect(), MAIL);
-      assert.equal(away.heard.code, code, away.heard.lines.join());
-      await at.again();
-      const back = await sendMail(await at.connect(), MAIL);
-      assert.equal(back.heard.code, 250, back.heard.lines.join());
-      const due = action === 'accept' ? 2 : 1;
-      await at.postfix.logged(/status=sent/, due);
-      const messages = await at.postfix.messages();
-      assert.equal(messages.length, due);
-      assert.equal(messages.filter((m) => /^X-Postern: /m.test(m.toString())).length, 1);
+      await goneAndBack(at, code, at.postfix.delivered);
     });
   }
 
   it('killed while it takes a message: the client hears 4xx, and its next attempt is delivered once', async (t) => {
     const at = await place(t);
     if (at === undefined) return;
-    const peer = await at.connect();
-    await peer.reply();
-    await peer.say('EHLO client.example.net');
-    await peer.say('MAIL FROM:<a@example.net>');
-    await peer.say('RCPT TO:<user@example.org>');
-    await peer.say('DATA');
-    await peer.write(MESSAGE);
-    await at.gate.kill();
-    const heard = await peer.say('.');
+    const heard = await killedInMessage(at);
     assert.equal(heard.code, 451, heard.lines.join());
-    await at.again();
-    const retried = await sendMail(await at.connect(), MAIL);
-    assert.equal(retried.heard.code, 250, retried.heard.lines.join());
-    await at.postfix.logged(/status=sent/);
-    assert.equal((await at.postfix.messages()).length, 1);
+    await servesAgain(at);
+    assert.equal((await at.postfix.delivered(1)).length, 1);
   });
 
   it('stopped while it takes a message: the message comes to its end', async (t) => {
     const at = await place(t);
     if (at === undefined) return;
-    const peer = await at.connect();
-    await peer.reply();
-    await peer.say('EHLO client.example.net');
-    await peer.say('MAIL FROM:<a@example.net>');
-    await peer.say('RCPT TO:<user@example.org>');
-    await peer.say('DATA');
+    const peer = await at.inMessage();
     // Postfix tells its filter of the header when it has all of it, so the gate is in the midst of a message only at its end.
     const stopped = at.gate.stop();
-    await peer.write(MESSAGE);
+    await peer.write(MAIL.message);
     const heard = await peer.say('.');
     assert.ok(heard.code === 250 || heard.code === 451, heard.lines.join());
     assert.equal(await stopped, 0);
-    await at.again();
-    const retried = await sendMail(await at.connect(), MAIL);
-    assert.equal(retried.heard.code, 250, retried.heard.lines.join());
+    await servesAgain(at);
     const due = heard.code === 250 ? 2 : 1;
-    await at.postfix.logged(/status=sent/, due);
-    assert.equal((await at.postfix.messages()).length, due);
+    assert.equal((await at.postfix.delivered(due)).length, due);
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { startDns } from '../dns.ts';
 import { startGate } from '../gate.ts';
 import { maildirMessages } from '../maildir.ts';
@@ -11,18 +11,25 @@ import { tempDir } from '../tempdir.ts';
 import { selfSigned } from '../tls.ts';
 import { need } from './peer.ts';
 
+async function place(t: TestContext) {
+  const openssl = need(t, 'openssl');
+  if (openssl === undefined) return undefined;
+  const dir = await tempDir(t);
+  const gate = await startGate(t, {
+    dir,
+    backend: `maildir:${join(dir, 'box')}`,
+    dns: await startDns(t),
+    tables: await selfSigned(t, openssl, dir),
+  });
+  return { openssl, dir, gate };
+}
+
 describe('openssl s_client -starttls smtp', () => {
   for (const version of ['-tls1_2', '-tls1_3']) {
     it(`delivers a message with ${version}`, async (t) => {
-      const openssl = need(t, 'openssl');
-      if (openssl === undefined) return;
-      const dir = await tempDir(t);
-      const gate = await startGate(t, {
-        dir,
-        backend: `maildir:${join(dir, 'box')}`,
-        dns: await startDns(t),
-        tables: await selfSigned(t, openssl, dir),
-      });
+      const at = await place(t);
+      if (at === undefined) return;
+      const { openssl, dir, gate } = at;
       const client = spawn(openssl, [
         ...[
           's_client',
@@ -71,16 +78,9 @@ describe('openssl s_client -starttls smtp', () => {
   }
 
   it('nothing is kept over STARTTLS: a command sent with it in one segment is not carried out', async (t) => {
-    const openssl = need(t, 'openssl');
-    if (openssl === undefined) return;
-    const dir = await tempDir(t);
-    const gate = await startGate(t, {
-      dir,
-      backend: `maildir:${join(dir, 'box')}`,
-      dns: await startDns(t),
-      tables: await selfSigned(t, openssl, dir),
-    });
-    const peer = await connectSmtp({ port: gate.port, timeoutMs: 3000 }, t);
+    const at = await place(t);
+    if (at === undefined) return;
+    const peer = await connectSmtp({ port: at.gate.port, timeoutMs: 3000 }, t);
     await peer.reply();
     await peer.say('EHLO client.example.net');
     await peer.write('STARTTLS\r\nMAIL FROM:<smuggled@example.net>\r\n');

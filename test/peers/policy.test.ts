@@ -2,21 +2,22 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startDns } from '../dns.ts';
 import { freePort } from '../freeport.ts';
-import { startGate, type Gate, type GateSettings } from '../gate.ts';
-import { connectSmtp, sendMail, type SmtpPeer } from '../smtp.ts';
+import type { GateSettings } from '../gate.ts';
 import { tempDir } from '../tempdir.ts';
+import {
+  clientsOf,
+  goneAndBack,
+  MAIL,
+  startAskedGate,
+  type AskedGate,
+  type Clients,
+  type Mail,
+} from './asked-gate.ts';
 import { startPostfix, type Postfix } from './postfix.ts';
 
-const MESSAGE = 'From: a@example.net\r\nSubject: hello\r\n\r\nHello\r\n';
-const MAIL = { from: 'a@example.net', to: 'user@example.org', message: MESSAGE };
-
-interface Place {
+interface Place extends AskedGate, Clients {
   readonly postfix: Postfix;
-  readonly gate: Gate;
-  again(): Promise<Gate>;
-  connect(localAddress?: string): Promise<SmtpPeer>;
   /** So many decisions, once the log has them. */
   decided(count: number): Promise<readonly Readonly<Record<string, unknown>>[]>;
 }
@@ -28,9 +29,7 @@ async function place(
   const { postfix: settings = () => [], ...own } = given;
   const dir = await tempDir(t);
   const listen = `127.0.0.1:${await freePort()}`;
-  const dns = await startDns(t);
-  const start = () => startGate(t, { dir, dns, door: 'policy', ...own, listen });
-  const gate = await start();
+  const asked = await startAskedGate(t, { door: 'policy', ...own, dir, listen });
   const service = `check_policy_service inet:${listen}`;
   const postfix = await startPostfix(t, {
     settings: [
@@ -45,26 +44,18 @@ async function place(
   });
   if (postfix === undefined) return undefined;
   return {
+    ...asked,
+    ...clientsOf(t, postfix.port),
     postfix,
-    gate,
-    again: start,
-    connect: (localAddress = '127.0.0.1') => connectSmtp({ port: postfix.port, localAddress }, t),
     decided: async (count) => {
       for (const end = Date.now() + 10_000; ;) {
-        const decisions = gate.log().filter(({ msg }) => msg === 'decision');
+        const decisions = asked.gate.log().filter(({ msg }) => msg === 'decision');
         if (decisions.length >= count) return decisions;
         assert.ok(Date.now() < end, `${decisions.length} decisions of ${count}`);
         await sleep(20);
       }
     },
   };
-}
-
-async function send(at: Place, mail: Partial<typeof MAIL & { helo: string }> = {}, localAddress?: string) {
-  const peer = await at.connect(localAddress);
-  const sent = await sendMail(peer, { ...MAIL, ...mail });
-  peer.close();
-  return { ...sent, text: sent.heard.lines.join() };
 }
 
 describe('Postfix with check_policy_service', () => {
@@ -81,7 +72,7 @@ on_fail = "refuse"
 `,
     });
     if (at === undefined) return;
-    const cases: [string, Partial<typeof MAIL & { helo: string }>, RegExp, string?][] = [
+    const cases: [string, Mail, RegExp, string?][] = [
       [
         'connect',
         {},
@@ -105,14 +96,13 @@ on_fail = "refuse"
       ],
     ];
     for (const [name, mail, text, from] of cases) {
-      const sent = await send(at, mail, from);
+      const sent = await at.send(mail, from);
       assert.equal(sent.step, 'rcpt', name);
       assert.match(sent.text, text, name);
     }
-    const good = await send(at);
+    const good = await at.send();
     assert.equal(good.heard.code, 250, good.text);
-    await at.postfix.logged(/status=sent/);
-    assert.equal((await at.postfix.messages()).length, 1);
+    assert.equal((await at.postfix.delivered(1)).length, 1);
   });
 
   it('puts one mark on a message to several recipients, which is one decision', async (t) => {
@@ -126,11 +116,10 @@ on_fail = "refuse"
       for (const to of ['user', 'other'])
         assert.equal((await peer.say(`RCPT TO:<${to}@example.org>`)).code, 250);
       assert.equal((await peer.say('DATA')).code, 354);
-      await peer.write(MESSAGE);
+      await peer.write(MAIL.message);
       assert.equal((await peer.say('.')).code, 250);
     }
-    await at.postfix.logged(/status=sent/, 4);
-    const messages = await at.postfix.messages();
+    const messages = await at.postfix.delivered(4);
     assert.equal(messages.length, 4);
     for (const message of messages)
       assert.equal(message.toString().match(/^X-Postern: id=\w{8}; suspicion=/gm)?.length, 1);
@@ -155,12 +144,11 @@ on_fail = "refuse"
       ],
     });
     if (at === undefined) return;
-    const good = await send(at);
+    const good = await at.send();
     assert.equal(good.heard.code, 250, good.text);
-    const refused = await send(at, { to: 'other@example.org' });
+    const refused = await at.send({ to: 'other@example.org' });
     assert.equal(refused.step, 'rcpt', refused.text);
-    await at.postfix.logged(/status=sent/);
-    const [message] = await at.postfix.messages();
+    const [message] = await at.postfix.delivered(1);
     assert.equal(String(message).match(/^X-Postern: /gm)?.length, 1);
     await at.gate.stop();
     assert.deepEqual(
@@ -175,9 +163,9 @@ on_fail = "refuse"
   it('judges a sender without a domain as one of host_name', async (t) => {
     const at = await place(t, { tables: '[[block]]\nsender = "root@mx.example.org"\n' });
     if (at === undefined) return;
-    const refused = await send(at, { from: 'root' });
+    const refused = await at.send({ from: 'root' });
     assert.match(refused.text, /Refused: sender <root@mx\.example\.org> is on our block list/);
-    const printer = await send(at, { from: 'printer' });
+    const printer = await at.send({ from: 'printer' });
     assert.equal(printer.heard.code, 250, printer.text);
   });
 
@@ -190,15 +178,15 @@ on_fail = "refuse"
       ],
     });
     if (at === undefined) return;
-    const unknown = await send(at, { to: 'nobody@example.org' });
+    const unknown = await at.send({ to: 'nobody@example.org' });
     assert.match(unknown.text, /^550 5\.1\.1 /);
-    const known = await send(at);
+    const known = await at.send();
     assert.equal(known.step, 'rcpt');
     assert.match(
       known.text,
       /^450 4\.\d\.\d <user@example\.org>: Recipient address rejected: Not now: .*greylisted.*\(greylist\)/,
     );
-    const bounce = await send(at, { from: '' });
+    const bounce = await at.send({ from: '' });
     assert.equal(bounce.heard.code >= 400, true, bounce.text);
   });
 });
@@ -216,17 +204,7 @@ describe('Postfix while the policy service is away', () => {
         ],
       });
       if (at === undefined) return;
-      await at.gate.kill();
-      const away = await send(at);
-      assert.equal(away.heard.code, code, away.text);
-      await at.again();
-      const back = await send(at);
-      assert.equal(back.heard.code, 250, back.text);
-      const due = code === 250 ? 2 : 1;
-      await at.postfix.logged(/status=sent/, due);
-      const messages = await at.postfix.messages();
-      assert.equal(messages.length, due);
-      assert.equal(messages.filter((m) => /^X-Postern: /m.test(m.toString())).length, 1);
+      await goneAndBack(at, code, at.postfix.delivered);
     });
   }
 
@@ -239,11 +217,10 @@ describe('Postfix while the policy service is away', () => {
     await peer.say('MAIL FROM:<a@example.net>');
     assert.equal((await peer.say('RCPT TO:<user@example.org>')).code, 250);
     await at.gate.kill();
-    await at.again();
+    await at.restart();
     assert.equal((await peer.say('DATA')).code, 354);
-    await peer.write(MESSAGE);
+    await peer.write(MAIL.message);
     assert.equal((await peer.say('.')).code, 250);
-    await at.postfix.logged(/status=sent/);
-    assert.equal((await at.postfix.messages()).length, 1);
+    assert.equal((await at.postfix.delivered(1)).length, 1);
   });
 });

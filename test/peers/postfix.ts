@@ -18,6 +18,8 @@ export interface Postfix {
   readonly dir: string;
   /** Messages of the Maildir, oldest first, as Postfix wrote them (LF line ends, its own header on top). */
   messages(): Promise<readonly Buffer[]>;
+  /** The same once so many have been delivered. */
+  readonly delivered: (count: number) => Promise<readonly Buffer[]>;
   log(): Promise<string>;
   /** Waits until the log has so many lines that fit. */
   logged(fits: RegExp, times?: number, timeoutMs?: number): Promise<readonly string[]>;
@@ -80,30 +82,36 @@ export async function startPostfix(
   const log = () => readFile(logFile, 'utf8');
   await untilGreeting('Postfix', port, master, log);
 
+  const messages = async () => {
+    const folder = join(dir, 'mail/box/new');
+    const names = await readdir(folder).catch(() => []);
+    return Promise.all(names.sort().map((name) => readFile(join(folder, name))));
+  };
+  const logged: Postfix['logged'] = async (fits, times = 1, timeoutMs = 20_000) => {
+    const end = Date.now() + timeoutMs;
+    while (true) {
+      const text = await log();
+      const lines = text.split('\n').filter((line) => fits.test(line));
+      if (lines.length >= times) return lines;
+      if (Date.now() > end) {
+        throw new Error(
+          `Postfix logged ${lines.length} of ${times} lines like ${String(fits)}; its last lines:\n${text.slice(-3000)}`,
+        );
+      }
+      await sleep(50);
+    }
+  };
   return {
     port,
     pid: master.pid,
     dir,
     log,
-    messages: async () => {
-      const folder = join(dir, 'mail/box/new');
-      const names = await readdir(folder).catch(() => []);
-      return Promise.all(names.sort().map((name) => readFile(join(folder, name))));
+    messages,
+    delivered: async (count) => {
+      await logged(/status=sent/, count);
+      return messages();
     },
-    logged: async (fits, times = 1, timeoutMs = 20_000) => {
-      const end = Date.now() + timeoutMs;
-      while (true) {
-        const text = await log();
-        const lines = text.split('\n').filter((line) => fits.test(line));
-        if (lines.length >= times) return lines;
-        if (Date.now() > end) {
-          throw new Error(
-            `Postfix logged ${lines.length} of ${times} lines like ${String(fits)}; its last lines:\n${text.slice(-3000)}`,
-          );
-        }
-        await sleep(50);
-      }
-    },
+    logged,
     sendmail: async (from, to, message) => {
       const file = join(dir, `mail-${process.hrtime.bigint()}`);
       await writeFile(file, message);

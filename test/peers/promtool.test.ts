@@ -35,7 +35,6 @@ describe('promtool', () => {
       dir,
       backend: `maildir:${join(dir, 'mail')}`,
       dns: undefined,
-      greetPause: '0s',
       tables: `[checks.sender-domain]\non_fail = "off"\n[admin]\nlisten = "127.0.0.1:${port}"\n`,
     });
     for (const to of ['ann@example.org', 'ann@elsewhere.example']) {

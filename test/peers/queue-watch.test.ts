@@ -19,6 +19,7 @@ import { onEnd, runProgram } from '../program.ts';
 import { tempDir } from '../tempdir.ts';
 import { need, needRoot } from './peer.ts';
 import { startPostfix } from './postfix.ts';
+import { configureSendmail } from './sendmail.ts';
 import { needUnpacked, NOBODY, ownWorld } from './unpacked.ts';
 
 const NEVER = new AbortController().signal;
@@ -216,17 +217,11 @@ it('the list of Sendmail', async (t) => {
   const packages = needUnpacked(t);
   if (packages === undefined || !needRoot(t)) return;
   const dir = await tempDir(t);
-  await mkdir(join(dir, 'queue'), { mode: 0o700 });
-  await chown(join(dir, 'queue'), NOBODY, NOBODY);
-  await writeFile(join(dir, 'switch'), 'hosts files\naliases files\npasswd files\n');
-  await writeFile(join(dir, 'sendmail.mc'), sendmailMc(dir, packages.path('usr/share/sendmail/cf')));
-  const cf = await runProgram(t, packages.path('usr/bin/m4'), [join(dir, 'sendmail.mc')]);
-  assert.equal(cf.exit, 0, cf.output);
-  await writeFile(join(dir, 'sendmail.cf'), `${cf.output}\n`);
+  const config = await configureSendmail(t, packages, dir, "define(`confDELIVERY_MODE', `queueonly')dnl");
   const env = await ownWorld(dir, packages.libraries, { name: 'smmta', id: NOBODY });
   const sendmail = [
     ...['/usr/bin/env', ...Object.entries(env).map(([name, value]) => `${name}=${value}`)],
-    ...[packages.path('usr/libexec/sendmail/sendmail'), '-C', join(dir, 'sendmail.cf')],
+    ...[packages.path('usr/libexec/sendmail/sendmail'), '-C', config],
   ];
   const count = () => sampleQueue({ from: 'sendmail', command: [...sendmail, '-bp'] }, NEVER);
   assert.deepEqual(await count(), { messages: 0 });
@@ -292,27 +287,3 @@ async function untilMails(postfix: { messages(): Promise<readonly Buffer[]> }, c
   for (let i = 0; i < 400 && (await postfix.messages()).length < count; i++) await sleep(50);
   assert.equal((await postfix.messages()).length, count);
 }
-
-const sendmailMc = (dir: string, cf: string): string => `divert(-1)
-define(\`_CF_DIR_', \`${cf}/')
-divert(0)dnl
-include(_CF_DIR_\`m4/cf.m4')dnl
-OSTYPE(\`linux')dnl
-define(\`confDOMAIN_NAME', \`mx.example.org')dnl
-define(\`QUEUE_DIR', \`${dir}/queue')dnl
-define(\`STATUS_FILE', \`')dnl
-define(\`HELP_FILE', \`')dnl
-define(\`ALIAS_FILE', \`')dnl
-define(\`confCW_FILE', \`-o /dev/null')dnl
-define(\`confSERVICE_SWITCH_FILE', \`${dir}/switch')dnl
-define(\`confRUN_AS_USER', \`nobody:nogroup')dnl
-define(\`confDELIVERY_MODE', \`queueonly')dnl
-define(\`confDONT_PROBE_INTERFACES', \`true')dnl
-define(\`confDONT_BLAME_SENDMAIL', \`GroupWritableDirPathSafe,TrustStickyBit')dnl
-FEATURE(\`nocanonify')dnl
-FEATURE(\`accept_unresolvable_domains')dnl
-FEATURE(\`no_default_msa')dnl
-LOCAL_DOMAIN(\`example.org')dnl
-MAILER(\`local')dnl
-MAILER(\`smtp')dnl
-`;

@@ -4,14 +4,11 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Rspamd } from '../../src/adapters/scanners/rspamd.ts';
-import { startDns } from '../dns.ts';
 import { question } from '../fakes/scanner.ts';
 import { freePort } from '../freeport.ts';
-import { startGate } from '../gate.ts';
-import { maildirMessages } from '../maildir.ts';
 import { onEnd, startProgram } from '../program.ts';
-import { connectSmtp, sendMail } from '../smtp.ts';
 import { tempDir } from '../tempdir.ts';
+import { startGuardedGate } from './guarded-gate.ts';
 import { need } from './peer.ts';
 
 const NEVER = new AbortController().signal;
@@ -80,17 +77,7 @@ describe('rspamd', () => {
   it('guards the gate: what it rejects is refused, spam is tagged, and the subject stays', async (t) => {
     const port = await startRspamd(t);
     if (port === undefined) return;
-    const dir = await tempDir(t);
-    const gate = await startGate(t, {
-      dir,
-      backend: `maildir:${join(dir, 'box')}`,
-      dns: await startDns(t, {}),
-      tables: `[checks.rspamd]\naddress = "127.0.0.1:${port}"\n`,
-    });
-    const send = async (message: string, localAddress: string) => {
-      const peer = await connectSmtp({ port: gate.port, localAddress }, t);
-      return sendMail(peer, { from: 'sender@example.net', to: 'user@example.org', message });
-    };
+    const { send, delivered } = await startGuardedGate(t, `[checks.rspamd]\naddress = "127.0.0.1:${port}"\n`);
     const rejected = await send(REJECTED, '127.31.7.7');
     assert.deepEqual([rejected.step, rejected.heard.code], ['message', 554], rejected.heard.lines.join());
     assert.match(rejected.heard.lines[0] ?? '', /5\.7\.1 Refused: rspamd scores it 15 .*\(rspamd\)/);
@@ -98,9 +85,9 @@ describe('rspamd', () => {
       const { step, heard } = await send(message, '127.31.7.8');
       assert.deepEqual([step, heard.code], ['message', 250], heard.lines.join());
     }
-    const delivered = (await maildirMessages(join(dir, 'box'))).map(String);
-    assert.equal(delivered.filter((text) => /^X-Spam-Flag: YES\r?$/m.test(text)).length, 1);
-    assert.equal(delivered.filter((text) => /^X-Spam-Status: (?:Yes|No), score=/m.test(text)).length, 2);
-    assert.ok(delivered.every((text) => /^Subject: The minutes of Tuesday\r?$/m.test(text)));
+    const messages = await delivered();
+    assert.equal(messages.filter((text) => /^X-Spam-Flag: YES\r?$/m.test(text)).length, 1);
+    assert.equal(messages.filter((text) => /^X-Spam-Status: (?:Yes|No), score=/m.test(text)).length, 2);
+    assert.ok(messages.every((text) => /^Subject: The minutes of Tuesday\r?$/m.test(text)));
   });
 });

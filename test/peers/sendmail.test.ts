@@ -1,26 +1,26 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { startDns } from '../dns.ts';
 import { freePort } from '../freeport.ts';
-import { startGate, type Gate } from '../gate.ts';
-import { connectSmtp, sendMail } from '../smtp.ts';
 import { tempDir } from '../tempdir.ts';
+import {
+  clientsOf,
+  codesOf,
+  goneAndBack,
+  idsIn,
+  killedInMessage,
+  MAIL,
+  servesAgain,
+  startAskedGate,
+  UNDATED,
+  type AskedGate,
+  type Clients,
+} from './asked-gate.ts';
 import { guideLines } from './guide.ts';
 import { startSendmail, type Sendmail } from './sendmail.ts';
 
-const MAIL = {
-  from: 'a@example.net',
-  to: 'user@example.org',
-  message: 'From: a@example.net\r\nSubject: hello\r\n\r\nHello\r\n',
-};
-
-interface Place {
+interface Place extends AskedGate, Clients {
   readonly sendmail: Sendmail;
-  readonly gate: Gate;
-  /** The gate at the same place again. */
-  restart(): Promise<Gate>;
-  send(mail?: Partial<typeof MAIL & { helo: string }>, localAddress?: string): ReturnType<typeof sendMail>;
 }
 
 /** `failure`: what F= says in place of the guide's T. `more`: lines of sendmail.mc beside the guide's. */
@@ -32,33 +32,18 @@ async function place(
   const dir = await tempDir(t);
   const port = await freePort();
   const socket = join(dir, 'milter.sock');
-  const [address, at] = unix
-    ? [`"unix:${socket}"\ngroup = "nogroup"`, `local:${socket}`]
-    : [`"127.0.0.1:${port}"`, `inet:${port}@127.0.0.1`];
-  const dns = await startDns(t);
-  const start = async () => {
-    const gate = await startGate(t, {
-      dir,
-      backend: `maildir:${join(dir, 'unused')}`,
-      dns,
-      tables: `[[listen]]\ndoor = "milter"\naddress = ${address}\n${tables}`,
-    });
-    await gate.process.line(/"msg":"listening".*"door":"milter"/);
-    return gate;
-  };
-  const gate = await start();
+  const asked = await startAskedGate(t, {
+    dir,
+    door: 'milter',
+    listen: unix ? `unix:${socket}` : `127.0.0.1:${port}`,
+    listener: unix ? 'group = "nogroup"' : '',
+    tables,
+  });
   const lines = (await guideLines('sendmail', 'INPUT_MAIL_FILTER'))
-    .replace('inet:10035@127.0.0.1', at)
+    .replace('inet:10035@127.0.0.1', unix ? `local:${socket}` : `inet:${port}@127.0.0.1`)
     .replace(' F=T,', failure === '' ? '' : ` F=${failure},`);
   const sendmail = await startSendmail(t, `${more}${lines}`);
-  if (sendmail === undefined) return undefined;
-  return {
-    sendmail,
-    gate,
-    restart: start,
-    send: async (mail, localAddress = '127.0.0.1') =>
-      sendMail(await connectSmtp({ port: sendmail.port, localAddress }, t), { ...MAIL, ...mail }),
-  };
+  return sendmail === undefined ? undefined : { ...asked, ...clientsOf(t, sendmail.port), sendmail };
 }
 
 const STAGES = `[[block]]
@@ -76,7 +61,6 @@ refuse_at = "earliest"
 [checks.header-form]
 on_fail = "refuse"
 `;
-const DATED = `Date: ${new Date().toUTCString().replace('GMT', '+0000')}\r\n${MAIL.message}`;
 
 describe('Sendmail with INPUT_MAIL_FILTER', () => {
   it('that takes senders without a domain has them judged as of host_name', async (t) => {
@@ -85,12 +69,9 @@ describe('Sendmail with INPUT_MAIL_FILTER', () => {
     });
     if (at === undefined) return;
     const refused = await at.send({ from: 'root' });
-    assert.match(
-      refused.heard.lines.join(),
-      /^550 5\.7\.1 .*Refused: sender <root@mx\.example\.org> is on our block list/,
-    );
+    assert.match(refused.text, /^550 5\.7\.1 .*Refused: sender <root@mx\.example\.org> is on our block list/);
     const printer = await at.send({ from: 'printer' });
-    assert.equal(printer.heard.code, 250, printer.heard.lines.join());
+    assert.equal(printer.heard.code, 250, printer.text);
   });
 
   it('refuses at each stage with our code and words, and passes the rest', async (t) => {
@@ -120,15 +101,15 @@ describe('Sendmail with INPUT_MAIL_FILTER', () => {
           line: /^550 5\.7\.1 <closed@example\.org>\.\.\. Refused: closed@example\.org takes no mail from you /,
         },
         {
-          mail: {},
+          mail: { message: UNDATED },
           step: 'message',
           line: /^550 5\.6\.0 Refused: the header has no Date field \(header-form\)\. /,
         },
-        { mail: { message: DATED }, step: 'message', line: /^250 2\.0\.0 .* Message accepted/ },
+        { mail: {}, step: 'message', line: /^250 2\.0\.0 .* Message accepted/ },
       ] as const
     ).entries()) {
       const heard = await at.send(mail, `127.31.8.${i}`);
-      assert.match(heard.heard.lines.join(), line);
+      assert.match(heard.text, line);
       assert.equal(heard.step, step);
     }
     // What is refused at the connection itself Sendmail puts into words of its own.
@@ -143,10 +124,10 @@ describe('Sendmail with INPUT_MAIL_FILTER', () => {
     if (at === undefined) return;
     const first = await at.send();
     assert.equal(first.step, 'rcpt');
-    assert.match(first.heard.lines.join(), /^450 4\.7\.1 <user@example\.org>\.\.\. Not now: /);
+    assert.match(first.text, /^450 4\.7\.1 <user@example\.org>\.\.\. Not now: /);
     const bounce = await at.send({ from: '' });
     assert.equal(bounce.step, 'data');
-    assert.match(bounce.heard.lines.join(), /^450 4\.7\.1 Not now: /);
+    assert.match(bounce.text, /^450 4\.7\.1 Not now: /);
   });
 
   it('adds our header fields and takes forged ones out', async (t) => {
@@ -158,7 +139,7 @@ describe('Sendmail with INPUT_MAIL_FILTER', () => {
       'Authentication-Results: other.example.net; spf=pass',
       'X-Postern: id=FORGED22;\r\n\tsuspicion=0',
     ];
-    const { heard } = await at.send({ message: `${forged.join('\r\n')}\r\n${DATED}` });
+    const { heard } = await at.send({ message: `${forged.join('\r\n')}\r\n${MAIL.message}` });
     assert.equal(heard.code, 250, heard.lines.join());
     const [message = '', ...others] = await at.sendmail.messages();
     assert.equal(others.length, 0);
@@ -187,22 +168,13 @@ describe('Sendmail with INPUT_MAIL_FILTER', () => {
   it('takes message after message on one connection, each with its own verdict', async (t) => {
     const at = await place(t, STAGES);
     if (at === undefined) return;
-    const peer = await connectSmtp({ port: at.sendmail.port }, t);
-    await peer.reply();
-    await peer.say('EHLO client.example.net');
-    const codes: number[][] = [];
-    for (const { from, to, end } of [
+    const codes = await codesOf(at, [
       { from: 'a@example.net', to: 'user@example.org', end: 'message' },
       { from: 'a@example.net', to: 'closed@example.org', end: 'RSET' },
       { from: '50%off@example.net', to: 'user@example.org', end: 'RSET' },
       { from: 'b@example.net', to: 'user@example.org', end: 'RSET' },
       { from: 'b@example.net', to: 'other@example.org', end: 'message' },
-    ]) {
-      const said = [await peer.say(`MAIL FROM:<${from}>`), await peer.say(`RCPT TO:<${to}>`)];
-      if (end === 'RSET') said.push(await peer.say('RSET'));
-      else said.push(await peer.say('DATA'), await peer.say(`${DATED}.`));
-      codes.push(said.map(({ code }) => code));
-    }
+    ]);
     assert.deepEqual(codes, [
       [250, 250, 354, 250],
       [250, 550, 250],
@@ -210,29 +182,22 @@ describe('Sendmail with INPUT_MAIL_FILTER', () => {
       [250, 250, 250],
       [250, 250, 354, 250],
     ]);
-    const ids = (await at.sendmail.messages()).map((message) => /^X-Postern: id=(\w+)/m.exec(message)?.[1]);
+    const ids = idsIn(await at.sendmail.messages());
     assert.equal(new Set(ids).size, 2, ids.join());
   });
 
   describe('with the gate gone', () => {
-    for (const { failure, step, code, delivered } of [
-      { failure: 'T', step: 'mail', code: 451, delivered: 0 },
-      { failure: '4', step: 'banner', code: 421, delivered: 0 },
-      { failure: 'R', step: 'banner', code: 554, delivered: 0 },
-      { failure: '', step: 'message', code: 250, delivered: 1 },
+    for (const { failure, step, code } of [
+      { failure: 'T', step: 'mail', code: 451 },
+      { failure: '4', step: 'banner', code: 421 },
+      { failure: 'R', step: 'banner', code: 554 },
+      { failure: '', step: 'message', code: 250 },
     ]) {
       it(failure === '' ? 'passes without F=' : `does what F=${failure} says`, async (t) => {
         const at = await place(t, '', { failure });
         if (at === undefined) return;
-        await at.gate.kill();
-        const gone = await at.send();
-        assert.deepEqual([gone.step, gone.heard.code], [step, code], gone.heard.lines.join());
-        await at.restart();
-        const back = await at.send({ from: 'b@example.net' });
-        assert.deepEqual([back.step, back.heard.code], ['message', 250], back.heard.lines.join());
-        const messages = await at.sendmail.messages();
-        assert.equal(messages.length, delivered + 1);
-        assert.equal(messages.filter((message) => /^X-Postern: /m.test(message)).length, 1);
+        const gone = await goneAndBack(at, code, at.sendmail.messages);
+        assert.equal(gone.step, step, gone.text);
         assert.deepEqual(await at.sendmail.queued(), []);
       });
     }
@@ -240,21 +205,10 @@ describe('Sendmail with INPUT_MAIL_FILTER', () => {
     it('in the middle of a message: it is deferred, and the next attempt is delivered', async (t) => {
       const at = await place(t, '');
       if (at === undefined) return;
-      const peer = await connectSmtp({ port: at.sendmail.port }, t);
-      await peer.reply();
-      for (const line of [
-        'EHLO client.example.net',
-        'MAIL FROM:<a@example.net>',
-        'RCPT TO:<user@example.org>',
-        'DATA',
-      ])
-        await peer.say(line);
-      await at.gate.kill();
-      const heard = await peer.say(`${DATED}.`);
+      const heard = await killedInMessage(at);
       assert.equal(Math.floor(heard.code / 100), 4, heard.lines.join());
       assert.deepEqual([await at.sendmail.messages(), await at.sendmail.queued()], [[], []]);
-      await at.restart();
-      assert.equal((await at.send()).heard.code, 250);
+      await servesAgain(at);
       assert.equal((await at.sendmail.messages()).length, 1);
     });
   });

@@ -9,13 +9,13 @@ import { freePort } from '../freeport.ts';
 import { runProgram, startProgram } from '../program.ts';
 import { tempDir } from '../tempdir.ts';
 import { needRoot } from './peer.ts';
-import { NOBODY, needUnpacked, ownWorld } from './unpacked.ts';
+import { NOBODY, needUnpacked, ownWorld, type Unpacked } from './unpacked.ts';
 import { untilGreeting } from './greeting.ts';
 
 export interface Sendmail {
   readonly port: number;
   /** Delivered messages, oldest first, as Sendmail wrote them (LF line ends). */
-  messages(): Promise<readonly string[]>;
+  readonly messages: () => Promise<readonly string[]>;
   /** Files of messages that wait: none of them may stay behind. */
   queued(): Promise<readonly string[]>;
   stop(): Promise<void>;
@@ -27,23 +27,25 @@ export async function startSendmail(t: TestContext, lines: string): Promise<Send
   if (packages === undefined || !needRoot(t)) return undefined;
   const dir = await tempDir(t);
   const port = await freePort();
-  for (const name of ['queue', 'mail']) {
-    await mkdir(join(dir, name), { mode: 0o700 });
-    await chown(join(dir, name), NOBODY, NOBODY);
-  }
+  await mkdir(join(dir, 'mail'), { mode: 0o700 });
+  await chown(join(dir, 'mail'), NOBODY, NOBODY);
   const deliver = join(dir, 'deliver');
   await writeFile(
     deliver,
     `#!/bin/sh\nfile="${dir}/mail/$(date +%s%N).$$"\ncat >"$file.part" && mv "$file.part" "$file"\n`,
   );
   await chmod(deliver, 0o755);
-  await writeFile(join(dir, 'switch'), 'hosts files\naliases files\npasswd files\n');
-  const mc = join(dir, 'sendmail.mc');
-  await writeFile(mc, sendmailMc(dir, packages.path('usr/share/sendmail/cf'), port, lines));
-  const cf = await runProgram(t, packages.path('usr/bin/m4'), [mc]);
-  if (cf.exit !== 0) throw new Error(`m4: ${cf.output}`);
-  const config = join(dir, 'sendmail.cf');
-  await writeFile(config, `${cf.output}\n`);
+  const config = await configureSendmail(
+    t,
+    packages,
+    dir,
+    `define(\`confDELIVERY_MODE', \`interactive')dnl
+DAEMON_OPTIONS(\`Name=MTA, Addr=127.0.0.1, Port=${port}, Family=inet')dnl
+define(\`LOCAL_MAILER_PATH', \`${deliver}')dnl
+define(\`LOCAL_MAILER_ARGS', \`deliver $u')dnl
+MODIFY_MAILER_FLAGS(\`LOCAL', \`-Aw5:/|@')dnl
+${lines}`,
+  );
   const program = startProgram(
     t,
     packages.path('usr/libexec/sendmail/sendmail'),
@@ -70,7 +72,26 @@ export async function startSendmail(t: TestContext, lines: string): Promise<Send
   };
 }
 
-const sendmailMc = (dir: string, cf: string, port: number, lines: string): string => `divert(-1)
+/** A queue in `dir`, and a configuration with it; `lines`: more of sendmail.mc, before the mailers. The path of sendmail.cf. */
+export async function configureSendmail(
+  t: TestContext,
+  packages: Unpacked,
+  dir: string,
+  lines: string,
+): Promise<string> {
+  await mkdir(join(dir, 'queue'), { mode: 0o700 });
+  await chown(join(dir, 'queue'), NOBODY, NOBODY);
+  await writeFile(join(dir, 'switch'), 'hosts files\naliases files\npasswd files\n');
+  const mc = join(dir, 'sendmail.mc');
+  await writeFile(mc, sendmailMc(dir, packages.path('usr/share/sendmail/cf'), lines));
+  const cf = await runProgram(t, packages.path('usr/bin/m4'), [mc]);
+  if (cf.exit !== 0) throw new Error(`m4: ${cf.output}`);
+  const config = join(dir, 'sendmail.cf');
+  await writeFile(config, `${cf.output}\n`);
+  return config;
+}
+
+const sendmailMc = (dir: string, cf: string, lines: string): string => `divert(-1)
 define(\`_CF_DIR_', \`${cf}/')
 divert(0)dnl
 include(_CF_DIR_\`m4/cf.m4')dnl
@@ -85,7 +106,6 @@ define(\`confCW_FILE', \`-o /dev/null')dnl
 define(\`confSERVICE_SWITCH_FILE', \`${dir}/switch')dnl
 define(\`confRUN_AS_USER', \`nobody:nogroup')dnl
 define(\`confDEF_USER_ID', \`nobody:nogroup')dnl
-define(\`confDELIVERY_MODE', \`interactive')dnl
 define(\`confDONT_PROBE_INTERFACES', \`true')dnl
 define(\`confDONT_BLAME_SENDMAIL', \`GroupWritableDirPathSafe,TrustStickyBit')dnl
 define(\`confTO_IDENT', \`0')dnl
@@ -94,10 +114,6 @@ define(\`confREFUSE_LA', \`1000')dnl
 FEATURE(\`nocanonify')dnl
 FEATURE(\`accept_unresolvable_domains')dnl
 FEATURE(\`no_default_msa')dnl
-DAEMON_OPTIONS(\`Name=MTA, Addr=127.0.0.1, Port=${port}, Family=inet')dnl
-define(\`LOCAL_MAILER_PATH', \`${dir}/deliver')dnl
-define(\`LOCAL_MAILER_ARGS', \`deliver $u')dnl
-MODIFY_MAILER_FLAGS(\`LOCAL', \`-Aw5:/|@')dnl
 LOCAL_DOMAIN(\`example.org')dnl
 ${lines}
 MAILER(\`local')dnl

@@ -4,14 +4,11 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { Spamd } from '../../src/adapters/scanners/spamd.ts';
 import type { ScannerAddress } from '../../src/core/scanners.ts';
-import { startDns } from '../dns.ts';
 import { question } from '../fakes/scanner.ts';
 import { freePort } from '../freeport.ts';
-import { startGate } from '../gate.ts';
-import { maildirMessages } from '../maildir.ts';
 import { startProgram } from '../program.ts';
-import { connectSmtp, sendMail } from '../smtp.ts';
 import { tempDir } from '../tempdir.ts';
+import { startGuardedGate } from './guarded-gate.ts';
 import { need } from './peer.ts';
 
 const NEVER = new AbortController().signal;
@@ -78,21 +75,14 @@ describe('SpamAssassin', () => {
   it('guards the gate: certain spam is refused, the rest is tagged for mail filters', async (t) => {
     const started = await startSpamd(t);
     if (started === undefined) return;
-    const dir = await tempDir(t);
-    const gate = await startGate(t, {
-      dir,
-      backend: `maildir:${join(dir, 'box')}`,
-      dns: await startDns(t, {}),
-      tables: `[[list_host]]
+    const { send, delivered } = await startGuardedGate(
+      t,
+      `[[list_host]]
 client = "127.31.7.9"
 [checks.spamassassin]
 address = "127.0.0.1:${started.tcp.port}"
 `,
-    });
-    const send = async (message: string, localAddress: string) => {
-      const peer = await connectSmtp({ port: gate.port, localAddress }, t);
-      return sendMail(peer, { from: 'sender@example.net', to: 'user@example.org', message });
-    };
+    );
     const spam = await send(SPAM, '127.31.7.7');
     assert.deepEqual([spam.step, spam.heard.code], ['message', 554], spam.heard.lines.join());
     assert.match(
@@ -104,14 +94,14 @@ address = "127.0.0.1:${started.tcp.port}"
     assert.deepEqual([ham.step, ham.heard.code], ['message', 250], ham.heard.lines.join());
     const list = await send(`${forged}${SPAM}`, '127.31.7.9');
     assert.deepEqual([list.step, list.heard.code], ['message', 250], list.heard.lines.join());
-    const delivered = (await maildirMessages(join(dir, 'box'))).map(String);
-    assert.equal(delivered.length, 2);
-    assert.ok(delivered.every((text) => !text.includes('-99.0') && !text.includes('X-Spam-Flag: NO')));
-    assert.ok(delivered.every((text) => text.includes('\nSubject: The minutes of Tuesday')));
-    const [tagged, ...others] = delivered.filter((text) => /^X-Spam-Flag: YES\r?$/m.test(text));
+    const messages = await delivered();
+    assert.equal(messages.length, 2);
+    assert.ok(messages.every((text) => !text.includes('-99.0') && !text.includes('X-Spam-Flag: NO')));
+    assert.ok(messages.every((text) => text.includes('\nSubject: The minutes of Tuesday')));
+    const [tagged, ...others] = messages.filter((text) => /^X-Spam-Flag: YES\r?$/m.test(text));
     assert.equal(others.length, 0);
     assert.match(tagged ?? '', /^X-Spam-Status: Yes, score=\d+\.\d required=\d+\.\d\r?\n\ttests=\S*GTUBE/m);
-    const untagged = delivered.find((text) => text !== tagged) ?? '';
+    const untagged = messages.find((text) => text !== tagged) ?? '';
     assert.match(untagged, /^X-Spam-Status: No, score=-?\d+\.\d required=\d+\.\d\r?\n\ttests=/m);
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { address } from './api.ts';
-import { ago, count, lasting, octets, share, tick, took } from './format.ts';
+import { ago, count, lasting, share, tick, took } from './format.ts';
 
 for (const [ms, text] of [
   [0, '0 ms'],
@@ -19,8 +19,6 @@ it('numbers as people read them', () => {
   assert.equal(count(1204311), '1,204,311');
   assert.equal(count(1, 'report'), '1 report');
   assert.equal(count(2, 'entry', 'entries'), '2 entries');
-  assert.equal(octets(1023), '1023 B');
-  assert.equal(octets(1536), '1.5 KiB');
   assert.equal(took(0.44), '0.4 ms');
   assert.equal(took(3100), '3.1 s');
   assert.equal(share(1, 3), '33.3 %');

@@ -49,14 +49,6 @@ export function count(n: number, one?: string, many = `${one ?? ''}s`): string {
   return one === undefined ? text : `${text} ${n === 1 ? one : many}`;
 }
 
-export function octets(n: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let value = n;
-  let unit = 0;
-  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
-  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit] ?? ''}`;
-}
-
 /** Milliseconds of work: `0.4 ms`, `12 ms`, `3.1 s`. */
 export function took(ms: number): string {
   if (ms >= 60_000) return lasting(ms);

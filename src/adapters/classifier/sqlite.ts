@@ -60,7 +60,9 @@ export function openClassifier(file: string, options: ClassifierOptions = {}): C
   const db = openDatabase(options.trial === true && !existsSync(file) ? ':memory:' : file, MIGRATIONS);
   // Two programs that make it at once: the first one's seed counts.
   if (db.prepare("SELECT 1 FROM state WHERE name = 'seed'").get() === undefined)
-    db.prepare("INSERT OR IGNORE INTO state VALUES ('seed', ?)").run(randomBytes(4).readUInt32LE());
+    db.prepare("INSERT OR IGNORE INTO state (name, value) VALUES ('seed', ?)").run(
+      randomBytes(4).readUInt32LE(),
+    );
   db.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA busy_timeout = ${options.waitMs ?? 50}`);
   return new ClassifierStore(db, options);
 }
@@ -175,7 +177,9 @@ export class ClassifierStore implements ClassifierPort {
       .run(ham, 1 - ham, today, keys);
     const room = Math.max(0, (this.#options.maxTokens ?? MAX_TOKENS) - this.size);
     const { changes } = this.#db
-      .prepare('INSERT OR IGNORE INTO tokens SELECT value, ?, ?, ? FROM json_each(?) AS j LIMIT ?')
+      .prepare(
+        'INSERT OR IGNORE INTO tokens (key, ham, spam, day) SELECT value, ?, ?, ? FROM json_each(?) AS j LIMIT ?',
+      )
       .run(ham, 1 - ham, today, keys, room);
     this.#change('tokens', Number(changes));
   }

@@ -1,5 +1,12 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
-import type { NewReport, Report, ReportsPort, ReportState } from '../../core/desk.ts';
+import {
+  MAX_CONTACT,
+  MAX_REPORT_TEXT,
+  type NewReport,
+  type Report,
+  type ReportsPort,
+  type ReportState,
+} from '../../core/desk.ts';
 
 // AUTOINCREMENT: an id that was given to one sender is never another's.
 export const REPORTS = `
@@ -20,9 +27,6 @@ export const REPORTS = `
  * and where that has no two, no more are taken.
  */
 const MAX_REPORTS = 100_000;
-const MAX_REPORT_TEXT = 2000;
-/** RFC 5321 4.5.3.1.3: a path of 256 octets with its brackets. */
-const MAX_CONTACT = 254;
 const MAX_WORD = 100;
 /** A page of a list, unless asked for another number, and at most. */
 const LISTED = 50;

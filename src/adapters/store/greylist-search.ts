@@ -1,17 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
+import type { GreylistRow } from '../../core/ports.ts';
 import type { Batch } from './batch.ts';
-
-/** A triplet, or a client that is known for all. */
-export interface GreylistFound {
-  readonly client: string;
-  /** Both empty of a client that is known for all. */
-  readonly sender: string;
-  readonly recipient: string;
-  readonly state: 'waiting' | 'known' | 'client-known';
-  /** Of a triplet: when it was first tried; of a client: when its last pass was counted. */
-  readonly sinceMs: number;
-  readonly endsMs: number;
-}
 
 /** So many of each part are looked through: those that end last. Beyond them a row is found by its whole triplet alone. */
 const LOOKED = 20_000;
@@ -51,11 +40,11 @@ export class GreylistSearch {
    * With the text in client, sender or recipient: those that wait, clients that are known, triplets that are known; of each those that
    * end last first. `clientPasses`: as many make a client known for all; 0: nothing does.
    */
-  search(text: string, limit: number, clientPasses: number): GreylistFound[] {
+  search(text: string, limit: number, clientPasses: number): GreylistRow[] {
     const most = Math.min(Math.max(0, Math.floor(limit)), MOST);
     const nowS = Math.floor(this.#nowMs() / 1000);
     const part = text.trim().toLowerCase().slice(0, 320);
-    const clients = new Map<string, GreylistFound>();
+    const clients = new Map<string, GreylistRow>();
     const passes = clientPasses === 0 ? Number.MAX_SAFE_INTEGER : clientPasses;
     const rows = [
       ...(part === '' ? [] : this.#clientsFrom.all(part, part, nowS, passes, most)),
@@ -73,7 +62,7 @@ export class GreylistSearch {
       });
     }
     const triplets = (known: 0 | 1) =>
-      this.#triplets.all(known, nowS, part, part, most).map((row): GreylistFound => ({
+      this.#triplets.all(known, nowS, part, part, most).map((row): GreylistRow => ({
         client: String(row['client']),
         sender: String(row['sender']),
         recipient: String(row['recipient']),

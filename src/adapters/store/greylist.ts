@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import type { StatementSync } from 'node:sqlite';
-import type { GreylistAttempt, GreylistPort, GreylistState } from '../../core/ports.ts';
+import type { GreylistAttempt, GreylistPort, GreylistRow, GreylistState } from '../../core/ports.ts';
 import type { Batch } from './batch.ts';
-import { GreylistSearch, type GreylistFound } from './greylist-search.ts';
+import { GreylistSearch } from './greylist-search.ts';
 import { Rows } from './rows.ts';
 
 // A triplet is filed under 64 bits of its hash, so that the index by end holds a number and not the texts a second time.
@@ -82,7 +82,10 @@ export class Greylist implements GreylistPort {
     this.#find = db.prepare(
       'SELECT known, first_ms, ends_s FROM greylist WHERE id = ? AND client = ? AND sender = ? AND recipient = ?',
     );
-    this.#insert = db.prepare('INSERT OR IGNORE INTO greylist VALUES (?, ?, ?, ?, ?, ?, ?)');
+    this.#insert = db.prepare(
+      `INSERT OR IGNORE INTO greylist (id, client, sender, recipient, known, first_ms, ends_s)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    );
     this.#begin = db.prepare(
       'UPDATE greylist SET client = ?, sender = ?, recipient = ?, known = ?, first_ms = ?, ends_s = ? WHERE id = ?',
     );
@@ -91,7 +94,9 @@ export class Greylist implements GreylistPort {
     this.#findClient = db.prepare(
       'SELECT passes, counted_s, ends_s FROM greylist_clients WHERE client = ? AND ends_s > ?',
     );
-    this.#insertClient = db.prepare('INSERT OR IGNORE INTO greylist_clients VALUES (?, ?, ?, ?)');
+    this.#insertClient = db.prepare(
+      'INSERT OR IGNORE INTO greylist_clients (client, passes, counted_s, ends_s) VALUES (?, ?, ?, ?)',
+    );
     this.#updateClient = db.prepare(
       'UPDATE greylist_clients SET passes = ?, counted_s = ?, ends_s = ? WHERE client = ?',
     );
@@ -147,7 +152,7 @@ export class Greylist implements GreylistPort {
   }
 
   /** For people: see `GreylistSearch`. */
-  search(text: string, limit: number, clientPasses: number): readonly GreylistFound[] {
+  search(text: string, limit: number, clientPasses: number): readonly GreylistRow[] {
     this.#search ??= new GreylistSearch(this.#batch, this.#nowMs);
     return this.#search.search(text, limit, clientPasses);
   }

@@ -84,6 +84,20 @@ describe('the lists in the store', () => {
     assert.deepEqual(found({ limit: 1 }), ['allow']);
   });
 
+  it('tell what sort of entries there are by one of each, the newest in force', (t) => {
+    const { listed, at } = opened(t);
+    for (const client of ['192.0.2.7', '192.0.2.8']) listed.add(block({ client }));
+    const newest = listed.add(block({ client: '192.0.2.9' }));
+    listed.add(block({ client: '192.0.2.10', endsMs: BEGIN_MS + HOUR }));
+    listed.add(sender('joe@example.net'));
+    const other = listed.add(sender('example.net'));
+    const both = listed.add(block({ recipient: 'ann@example.org' }));
+    listed.add({ kind: 'allow', host: '.example.net', by: 'ann' });
+    at(HOUR);
+    assert.deepEqual(listed.shapes('block'), [both, other, newest]);
+    assert.deepEqual(listed.shapes('list-host'), []);
+  });
+
   it('have one entry of a kind for the same conditions, the last one', (t) => {
     const { listed } = opened(t);
     const old = listed.add({ ...sender('Joe@Example.NET.'), reason: 'old' });

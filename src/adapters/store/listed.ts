@@ -52,6 +52,7 @@ export class ListedEntries implements ListedPort {
   readonly #nowMs: () => number;
   readonly #max: number;
   readonly #list: StatementSync;
+  readonly #shapes: StatementSync;
   readonly #page: StatementSync;
   readonly #insert: StatementSync;
   readonly #replaced: StatementSync;
@@ -75,6 +76,13 @@ export class ListedEntries implements ListedPort {
     );
     // A number beyond 2^53, which only somebody else can have put there, must not cost us all other rows.
     this.#list.setReadBigInts(true);
+    this.#shapes = db.prepare(
+      `SELECT id, ${COLUMNS} FROM listed WHERE id IN
+         (SELECT max(id) FROM listed WHERE kind = ? AND ${inForce}
+          GROUP BY client IS NULL, host IS NULL, sender IS NULL, recipient IS NULL)
+       ORDER BY id DESC`,
+    );
+    this.#shapes.setReadBigInts(true);
     this.#page = db.prepare(
       `SELECT id, ${COLUMNS} FROM listed WHERE id < ? AND ${inForce} ORDER BY id DESC LIMIT ${SLICE}`,
     );
@@ -103,6 +111,13 @@ export class ListedEntries implements ListedPort {
     const part = text.toLowerCase();
     const rows = this.#list.all(this.#nowMs(), its, its, part, part, limit);
     return rows.flatMap((row) => (unreadable(row) === undefined ? [listedOf(row)] : []));
+  }
+
+  /** Of the entries of a kind that name the same conditions the newest: what sort of entries there are, without reading them all. */
+  shapes(kind: Listed['kind']): readonly Listed[] {
+    return this.#shapes
+      .all(kind, this.#nowMs())
+      .flatMap((row) => (unreadable(row) === undefined ? [listedOf(row)] : []));
   }
 
   /** All that the gate goes by, newest first. A row that cannot be read, or matches nothing, is left out and told. */

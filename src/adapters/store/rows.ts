@@ -37,7 +37,7 @@ export class Rows implements Watcher {
     this.#options = options;
     this.#count = db.prepare('SELECT n FROM counts WHERE name = ?');
     this.#addCount = db.prepare(
-      'INSERT INTO counts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET n = n + excluded.n',
+      'INSERT INTO counts (name, n) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET n = n + excluded.n',
     );
     this.#parts = (options.parts ?? ['true']).map((part) => {
       const drop = (where: string) =>

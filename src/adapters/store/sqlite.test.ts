@@ -9,7 +9,7 @@ import { BEGIN_MS, DAY, HOUR } from '../../../test/contracts/store-opened.ts';
 import { storeContract } from '../../../test/contracts/store.ts';
 import { onEnd, runProgram, type Cleanup } from '../../../test/program.ts';
 import { tempDir } from '../../../test/tempdir.ts';
-import { GUESSES, STRIKES } from '../../core/charges.ts';
+import { BOUNCED_GUESSES, GUESSES, REACHED, STRIKES } from '../../core/charges.ts';
 import type { Conviction, GreylistAttempt } from '../../core/ports.ts';
 import { canonicalAddress, contains, formatNetwork, networkAround, parseIp } from '../../mail/ip.ts';
 import { ENTRIES } from './entries.ts';
@@ -108,6 +108,33 @@ describe('the store in SQLite', () => {
     at(1000);
     state.collect();
     assert.equal(state.store.rows.n, 0);
+  });
+
+  it('is written while a later version has given its tables more columns', async (t) => {
+    const file = join(await tempDir(t), 'store.sqlite');
+    const { state, close } = opened(t, file);
+    const later = new DatabaseSync(file);
+    onEnd(t, () => later.close());
+    const tables = later
+      .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+      .all()
+      .map(({ name }) => String(name));
+    for (const table of tables) later.exec(`ALTER TABLE ${table} ADD COLUMN more INTEGER NOT NULL DEFAULT 0`);
+    state.store.remember('a', 'key', 1, DAY);
+    state.greylist.attempt(attempt('bob', { seedOnly: true }));
+    state.standing.note('net', 'bad');
+    state.blocks.convict(conviction('192.0.2.7'));
+    state.listed.add({ kind: 'block', client: '192.0.2.7', by: 'ann' });
+    for (const space of [BOUNCED_GUESSES, GUESSES, REACHED, STRIKES])
+      state.rates.add(space, '192.0.2.7', DAY);
+    close();
+    const rowsOf = (table: string) => later.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n'];
+    const written = tables.filter((table) => table !== 'counts');
+    assert.deepEqual(
+      written.map((table) => [table, rowsOf(table)]),
+      written.map((table) => [table, 1]),
+    );
+    assert.equal(opened(t, file).state.greylist.triplets.n, 1, 'counts');
   });
 
   it('shows another program what it wrote after a moment, without being asked', async (t) => {

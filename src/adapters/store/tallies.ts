@@ -27,7 +27,7 @@ export class Tally {
     this.#nowMs = nowMs;
     this.rows = new Rows(batch, nowMs, { table, key: 'key', end: 'ends_ms', unitMs: 1, max });
     this.#find = db.prepare(`SELECT n, ends_ms FROM ${table} WHERE key = ?`);
-    this.#put = db.prepare(`INSERT OR REPLACE INTO ${table} VALUES (?, ?, ?)`);
+    this.#put = db.prepare(`INSERT OR REPLACE INTO ${table} (key, n, ends_ms) VALUES (?, ?, ?)`);
     this.#delete = db.prepare(`DELETE FROM ${table} WHERE key = ?`);
     this.#keys = db.prepare(`SELECT key FROM ${table} WHERE key >= ? AND key < ?`);
   }

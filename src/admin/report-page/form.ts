@@ -1,9 +1,7 @@
 import { z } from 'zod';
+import { MAX_CONTACT, MAX_REPORT_TEXT } from '../../core/desk.ts';
 import { plain } from './html.ts';
 
-/** As the desk keeps them. */
-export const MAX_TEXT = 2000;
-export const MAX_CONTACT = 254;
 /** A text of the longest with three octets a character, each as %XX, and the same of the contact. */
 export const MAX_BODY_OCTETS = 20_480;
 
@@ -24,7 +22,7 @@ const typed = z.object({
       z
         .string()
         .min(1, 'Please write a sentence or two.')
-        .max(MAX_TEXT, `The text is longer than ${MAX_TEXT} characters.`),
+        .max(MAX_REPORT_TEXT, `The text is longer than ${MAX_REPORT_TEXT} characters.`),
     ),
   // People do not see this field; programs that fill in every form fill it in.
   website: z.string().max(0, 'The last field has to stay empty.'),

@@ -1,6 +1,6 @@
 /** The pages, as text. They lead nowhere else, and all addresses in them are relative: a web server before them may put them anywhere. */
-import type { Report } from '../../core/desk.ts';
-import { MAX_CONTACT, MAX_TEXT, type Typed } from './form.ts';
+import { MAX_CONTACT, MAX_REPORT_TEXT, type Report } from '../../core/desk.ts';
+import type { Typed } from './form.ts';
 import { html, type Html } from './html.ts';
 import type { Refusal } from './refusal.ts';
 
@@ -48,7 +48,7 @@ function belowOf(
     ${problem === undefined ? undefined : html`<p class="problem" role="alert">${problem}</p>`}
     <form method="post" action="${refusal.decision}" accept-charset="utf-8">
       <label for="text">What should we know?</label>
-      <textarea id="text" name="text" required maxlength="${MAX_TEXT}">${typed?.text ?? ''}</textarea>
+      <textarea id="text" name="text" required maxlength="${MAX_REPORT_TEXT}">${typed?.text ?? ''}</textarea>
       <label for="contact">Where can we write to you? (may be left empty)</label>
       <input
         id="contact"

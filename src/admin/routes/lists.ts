@@ -1,12 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { entryWords } from '../../core/entry-words.ts';
 import { LISTED_KINDS } from '../../core/listed.ts';
 import type { Lists } from '../api.ts';
-import { entryWords } from '../entry-words.ts';
+import { blockNotes } from '../block-notes.ts';
 import { Refused, taken } from '../refused.ts';
 import { route, userOf } from '../route.ts';
-import { done, listedAnswer, lists, newEntry } from '../schemas.ts';
+import { addedEntry, done, lists, newEntry } from '../schemas.ts';
 import type { AdminWorld } from '../world.ts';
 
 /** Entries shown; the search finds the others. */
@@ -36,14 +37,15 @@ export function listsRoutes(app: FastifyInstance, world: AdminWorld): void {
 
   route(
     app,
-    { method: 'POST', url: '/api/lists', summary: 'Adds an entry', body: newEntry, answer: listedAnswer },
+    { method: 'POST', url: '/api/lists', summary: 'Adds an entry', body: newEntry, answer: addedEntry },
     async ({ body: { lastsMs, ...entry }, request }) => {
       const unknown = entry.lifts?.find((name) => !world.checks.some((check) => check.name === name));
       if (unknown !== undefined) throw new Refused(422, `There is no check ${unknown}`, { field: 'lifts' });
       if (entry.lifts !== undefined && entry.kind !== 'allow')
         throw new Refused(422, 'Only an entry that lets in lifts checks', { field: 'lifts' });
       const ends = lastsMs === undefined ? {} : { endsMs: world.nowMs() + lastsMs };
-      return taken(() => world.listed.add({ ...entry, ...ends, by: userOf(request).name }));
+      const listed = await taken(() => world.listed.add({ ...entry, ...ends, by: userOf(request).name }));
+      return { ...listed, notes: entry.kind === 'block' ? await blockNotes(world, listed) : [] };
     },
   );
 

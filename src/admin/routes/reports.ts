@@ -14,12 +14,20 @@ import type { Report } from '../../core/desk.ts';
 const PAGE = 50;
 
 export function reportsRoutes(app: FastifyInstance, world: AdminWorld): void {
-  const lineOf = async (report: Report): Promise<ReportLine> => {
-    const decision = await findDecision(world, report.decision);
-    if (decision === undefined) return { report };
-    const [line] = decisionLines(world, [decision]);
-    const { reply } = decision;
-    return { report, decision: line, refusal: reply === undefined ? undefined : formatReply(reply).trim() };
+  const linesOf = async (reports: readonly Report[]): Promise<ReportLine[]> => {
+    // Of several reports of one refusal the decision is looked for once.
+    const ids = [...new Set(reports.map(({ decision }) => decision))];
+    const found = (await Promise.all(ids.map((id) => findDecision(world, id)))).filter(
+      (decision) => decision !== undefined,
+    );
+    const lines = new Map(decisionLines(world, found).map((line) => [line.id, line]));
+    const replies = new Map(found.map(({ id, reply }) => [id, reply]));
+    return reports.map((report) => {
+      const line = lines.get(report.decision);
+      if (line === undefined) return { report };
+      const reply = replies.get(report.decision);
+      return { report, decision: line, refusal: reply === undefined ? undefined : formatReply(reply).trim() };
+    });
   };
 
   route(
@@ -37,7 +45,7 @@ export function reportsRoutes(app: FastifyInstance, world: AdminWorld): void {
     async ({ query: { state, before } }) => {
       const found = world.desk.reports.list({ state, beforeId: before, limit: PAGE });
       return {
-        reports: await Promise.all(found.map(lineOf)),
+        reports: await linesOf(found),
         before: found.length < PAGE ? undefined : found.at(-1)?.id,
       };
     },
@@ -68,7 +76,8 @@ export function reportsRoutes(app: FastifyInstance, world: AdminWorld): void {
       }
       const answered = world.desk.reports.answer(id, { state, text, by });
       if (answered === undefined) throw new Refused(404, 'There is no such report');
-      return lineOf(answered);
+      const [line] = await linesOf([answered]);
+      return line ?? { report: answered };
     },
   );
 }

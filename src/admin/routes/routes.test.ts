@@ -57,6 +57,25 @@ describe('the API', () => {
     }
   });
 
+  it('names the entries that win over a block that is made, and what else it cannot do', async (t) => {
+    const { send } = await openApi(
+      t,
+      '[[allow]]\nsender = "joe@example.net"\nreason = "the file"\n' +
+        '[checks.envelope-list]\non_fail = "off"\n',
+      'networks = ["198.51.100.0/24"]\n',
+    );
+    const add = async (entry: object) =>
+      (await send<{ notes: string[] }>('POST', '/api/lists', { ...entry, reason: 'x' })).notes;
+    assert.deepEqual(await add({ kind: 'allow', client: '192.0.2.0/24' }), []);
+    const [wins, ...more] = await add({ kind: 'block', client: '192.0.2.7' });
+    assert.match(wins ?? '', /^An allow entry lets this in all the same: listed by .*; remove entry 1$/);
+    assert.deepEqual(more, []);
+    assert.deepEqual(await add({ kind: 'block', client: '203.0.113.7' }), []);
+    assert.match((await add({ kind: 'block', client: '198.51.100.7' })).join(), /our own networks/);
+    const sender = await add({ kind: 'block', sender: 'joe@example.net' });
+    assert.match(sender.join('\n'), /^The check envelope-list is off.*\nAn allow entry .*postern\.toml:\d+/);
+  });
+
   it('keeps blocks and the greylist', async (t) => {
     const { admin, send, get, raw } = await openApi(t);
     await send('POST', '/api/blocks', { network: '192.0.2.0/24', reason: 'x', lastsMs: 3_600_000 });

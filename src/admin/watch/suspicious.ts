@@ -1,7 +1,7 @@
 /** What looks wrong with the gate itself, for the daily summary: each a sentence with what to do about it. */
 import type { CheckConfig } from '../../config/config.ts';
 import type { Summary } from '../../core/decision.ts';
-import type { GateStatus } from '../../core/status.ts';
+import { isSpeaking, type GateStatus } from '../../core/status.ts';
 import type { CheckEffect } from '../../core/traffic.ts';
 import type { WatchWorld } from './watch.ts';
 import type { SummarySpan } from './summary.ts';
@@ -16,8 +16,6 @@ const MANY_GOOD = 5;
 const GOOD_SHARE = 0.02;
 const MANY_TEMPERRORS = 20;
 const TEMPERROR_SHARE = 0.05;
-/** The gate speaks every two seconds. */
-const SILENT_MS = 30_000;
 const MAX_DETAIL = 160;
 
 export async function suspicious(
@@ -43,7 +41,7 @@ export async function suspicious(
 }
 
 function aboutGates(gates: readonly GateStatus[], nowMs: number): readonly string[] {
-  const speaking = gates.filter(({ atMs }) => nowMs - atMs <= SILENT_MS);
+  const speaking = gates.filter((gate) => isSpeaking(gate, nowMs));
   if (speaking.length === 0) return ['The gate does not run, or does not say how it is.'];
   const dropped = speaking.reduce((sum, { journal }) => sum + journal.dropped, 0);
   const ill = new Map<string, string>();

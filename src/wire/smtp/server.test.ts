@@ -1,52 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { HELLO, heard, MAIL, RCPT, say, server } from '../../../test/fed-server.ts';
 import { accepting, byteByByte, cutAt, feed, whole, type Answer } from '../../../test/feed.ts';
 import { reply } from '../../mail/reply.ts';
 import { errorReply } from './errors.ts';
-import type { EhloOffer, ServerEvent, ServerLimits, ServerOptions } from './events.ts';
+import type { ServerEvent } from './events.ts';
 import { DEFAULT_LIMITS, tightened } from './limits.ts';
-import { ServerProtocol } from './server.ts';
-
-const OFFER: EhloOffer = {
-  hostName: 'mx.example.org',
-  sizeOctets: 1000,
-  starttls: true,
-  auth: ['PLAIN', 'LOGIN'],
-  smtputf8: true,
-  dsn: true,
-};
-
-interface Given extends Partial<Omit<ServerOptions, 'limits' | 'offer'>> {
-  readonly offer?: Partial<EhloOffer>;
-  readonly limits?: Partial<ServerLimits>;
-}
-
-const server = ({ offer, limits, ...rest }: Given = {}) =>
-  new ServerProtocol({
-    ...rest,
-    offer: { ...OFFER, ...offer },
-    limits: { ...DEFAULT_LIMITS, ...limits },
-  });
-
-/** Events in a word each. */
-const say = (event: ServerEvent): string => {
-  if (event.kind === 'error') return event.error;
-  if (event.kind === 'violation') return `!${event.violation}`;
-  return event.kind === 'content' ? JSON.stringify(event.bytes.toString('latin1')) : event.kind;
-};
-
-const HELLO = 'EHLO c.example.net\r\n';
-const MAIL = 'MAIL FROM:<a@example.net>\r\n';
-const RCPT = 'RCPT TO:<b@example.org>\r\n';
-
-/** The words of a script's events, fed whole and byte by byte with the same outcome. */
-function heard(turns: readonly (string | Buffer)[], given?: Given, answer?: Answer): readonly string[] {
-  const runs = [whole, byteByByte].map((cut) =>
-    feed(server(given), turns, answer === undefined ? { cut } : { cut, answer }),
-  );
-  assert.deepEqual(runs[1], runs[0]);
-  return (runs[0]?.events ?? []).map(say);
-}
+import type { ServerProtocol } from './server.ts';
 
 describe('a session', () => {
   it('goes from greeting to QUIT', () => {

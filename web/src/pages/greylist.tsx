@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
-import type { GreylistRow, GreylistRows } from '../../../src/admin/api.ts';
+import type { GreylistRows } from '../../../src/admin/api.ts';
+import type { GreylistRow } from '../../../src/core/ports.ts';
 import { get, remove, textOf } from '../api.ts';
 import { count, time } from '../format.ts';
 import { useLoad } from '../load.ts';

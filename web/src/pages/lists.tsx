@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
-import type { Lists } from '../../../src/admin/api.ts';
+import type { AddedEntry, Lists } from '../../../src/admin/api.ts';
+import { entryWords } from '../../../src/core/entry-words.ts';
 import type { Listed } from '../../../src/core/listed.ts';
 import { address, get, post, remove, textOf } from '../api.ts';
 import { count, time } from '../format.ts';
@@ -17,9 +18,6 @@ const KINDS = [
 const WORDS = { allow: 'let in', block: 'blocked', 'list-host': 'mailing list' } as const;
 const PARTS = ['client', 'host', 'sender', 'recipient'] as const;
 
-const entryText = (entry: Listed): string =>
-  PARTS.flatMap((part) => (entry[part] === undefined ? [] : [`${part} ${entry[part]}`])).join(', ');
-
 export function ListsPage({ query }: { readonly query: Readonly<Record<string, string>> }) {
   const kind = KINDS.find(([, k]) => k === query['kind'])?.[1] ?? 'all';
   const { text = '' } = query;
@@ -28,7 +26,7 @@ export function ListsPage({ query }: { readonly query: Readonly<Record<string, s
     get<Lists>('/api/lists', { kind: kind === 'all' ? undefined : kind, text }, signal),
   );
   const takeOut = (entry: Listed) => {
-    if (!confirm(`Remove the entry for ${entryText(entry)}?`)) return;
+    if (!confirm(`Remove the entry for ${entryWords(entry)}?`)) return;
     setError('');
     remove(`/api/lists/${entry.id}`).then(lists.again, (e: unknown) => setError(textOf(e)));
   };
@@ -53,7 +51,7 @@ export function ListsPage({ query }: { readonly query: Readonly<Record<string, s
                 empty="No entries."
                 columns={[
                   { title: 'kind', cell: (e) => WORDS[e.kind] },
-                  { title: 'entry', cell: (e) => <code>{entryText(e)}</code> },
+                  { title: 'entry', cell: (e) => <code>{entryWords(e)}</code> },
                   { title: 'why', cell: (e) => e.reason ?? '' },
                   { title: 'by', cell: (e) => e.by },
                   { title: 'since', cell: (e) => time(e.sinceMs) },
@@ -108,6 +106,7 @@ export function ListsPage({ query }: { readonly query: Readonly<Record<string, s
 function AddEntry({ onDone }: { readonly onDone: () => void }) {
   const [lastsMs, setLastsMs] = useState<number | undefined>();
   const [error, setError] = useState('');
+  const [told, setTold] = useState<AddedEntry | undefined>();
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const element = event.currentTarget as HTMLFormElement;
@@ -117,13 +116,15 @@ function AddEntry({ onDone }: { readonly onDone: () => void }) {
       return text === '' ? [] : [[part, text] as const];
     });
     setError('');
-    post('/api/lists', {
+    setTold(undefined);
+    post<AddedEntry>('/api/lists', {
       kind: form.get('kind'),
       ...Object.fromEntries(given),
       ...(lastsMs === undefined ? {} : { lastsMs }),
     }).then(
-      () => {
+      (added) => {
         element.reset();
+        setTold(added);
         onDone();
       },
       (e: unknown) => setError(textOf(e)),
@@ -161,6 +162,9 @@ function AddEntry({ onDone }: { readonly onDone: () => void }) {
             Add
           </button>
         </div>
+        <p aria-live="polite" class="said">
+          {told === undefined ? '' : [`Added: ${entryWords(told)}`, ...told.notes].join('. ')}
+        </p>
       </form>
     </Card>
   );

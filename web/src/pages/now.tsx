@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { Now } from '../../../src/admin/api.ts';
-import type { Dependency } from '../../../src/core/status.ts';
+import { STATUS_GOOD_MS, type Dependency } from '../../../src/core/status.ts';
 import type { TrafficPoint } from '../../../src/core/traffic.ts';
 import { get } from '../api.ts';
 import { ago, count, lasting, share } from '../format.ts';
@@ -144,8 +144,8 @@ function Gate({ now, live }: { readonly now: Now; readonly live: Live }) {
   if (gate === undefined)
     return (
       <p class="trouble">
-        The gate does not run, or has not said anything for ten seconds. What is shown here is from its
-        journal.
+        The gate does not run, or has not said anything for {STATUS_GOOD_MS / 1000} seconds. What is shown
+        here is from its journal.
       </p>
     );
   return (

@@ -1,5 +1,6 @@
 import type { Rung } from '../../../src/admin/api.ts';
-import { count, octets, share, took } from '../format.ts';
+import { formatOctets } from '../../../src/core/octets.ts';
+import { count, share, took } from '../format.ts';
 
 const NAMES: Readonly<Record<string, string>> = {
   memory: 'what the client says',
@@ -48,12 +49,12 @@ export function Funnel({ rungs }: { readonly rungs: readonly Rung[] }) {
               <span>
                 {took(rung.tookMs)}
                 {rung.lookups === 0 ? '' : `, ${count(rung.lookups, 'look-up')}`}
-                {rung.octets === 0 ? '' : `, ${octets(rung.octets)}`}
+                {rung.octets === 0 ? '' : `, ${formatOctets(rung.octets)}`}
               </span>
               <span class="saved">
                 {rung.stopped === 0
                   ? ''
-                  : `saved ${took(rung.savedMs)}, ${count(rung.savedLookups, 'look-up')}, ${octets(rung.savedOctets)}`}
+                  : `saved ${took(rung.savedMs)}, ${count(rung.savedLookups, 'look-up')}, ${formatOctets(rung.savedOctets)}`}
               </span>
             </div>
           </li>

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { DecisionLine, ReportAnswer, Scope } from '../../../src/admin/api.ts';
-import type { Report } from '../../../src/core/desk.ts';
+import { MAX_REPORT_TEXT, type Report } from '../../../src/core/desk.ts';
 import { post, textOf } from '../api.ts';
 import { time } from '../format.ts';
 import { Field, LastsField, MONTH_MS, Trouble } from './basics.tsx';
@@ -61,7 +61,7 @@ export function ReportAnswerForm({
             name="answer"
             rows={3}
             required
-            maxLength={2000}
+            maxLength={MAX_REPORT_TEXT}
             value={text}
             onInput={(e) => setText(e.currentTarget.value)}
           />

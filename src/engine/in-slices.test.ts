@@ -39,4 +39,19 @@ describe('long work in slices', () => {
     await assert.rejects(inSlices(work()), /second slice/);
     assert.throws(() => atOnce(work()), /second slice/);
   });
+
+  it('is given up before a slice, when nobody waits for it any more', async () => {
+    let slices = 0;
+    const work = function* (): Slices<number> {
+      for (;;) {
+        slices += 1;
+        yield;
+      }
+    };
+    const before = () => {
+      if (slices === 3) throw new Error('nobody waits');
+    };
+    await assert.rejects(inSlices(work(), before), /nobody waits/);
+    assert.equal(slices, 3);
+  });
 });

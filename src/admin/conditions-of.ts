@@ -1,21 +1,10 @@
-/** List entries in words, and made from a decision. */
+/** List entries made from a decision. */
 import type { Decision } from '../core/decision.ts';
 import type { Conditions } from '../core/lists.ts';
 import { clientNetwork, type Site } from '../core/site.ts';
 import { formatMailbox, formatReversePath } from '../mail/mailbox.ts';
 import type { ListRequest } from './api.ts';
 import { Refused } from './refused.ts';
-
-/** `client 192.0.2.7 to ann@example.org`. */
-export function entryWords({ client, host, sender, recipient }: Conditions): string {
-  const parts: string[] = [];
-  if (client !== undefined) parts.push(`${client.includes('/') ? 'network' : 'client'} ${client}`);
-  if (host !== undefined) parts.push(`host ${host}`);
-  if (sender !== undefined)
-    parts.push(sender === '<>' ? 'bounces' : `${sender.includes('@') ? 'sender' : 'senders of'} ${sender}`);
-  if (recipient !== undefined) parts.push(`to ${recipient}`);
-  return parts.join(' ');
-}
 
 /** What an entry made from the decision names. Throws where the decision has nothing of that kind. */
 export function conditionsOf(decision: Decision, request: ListRequest, site: Site): Conditions {
