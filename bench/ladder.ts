@@ -5,13 +5,13 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startGate } from '../test/gate.ts';
+import { startGate, type GateSettings } from '../test/gate.ts';
 import type { Cleanup } from '../test/program.ts';
 import { CLIENTS, HONEST_FIRST, LISTED_FIRST, startDnsServers, type DnsServers } from './dns-servers.ts';
 import { cpuSeconds, load, median, treeOf } from './measure.ts';
 import { CALM, ROOMY, startServer, type Places } from './servers.ts';
 
-interface LadderWorkload {
+export interface LadderWorkload {
   readonly name: string;
   readonly args: readonly string[];
   readonly expected: string;
@@ -21,7 +21,7 @@ interface LadderWorkload {
 }
 
 const NAMES = ['-H', 'mx%d.example.net', '-F', 'sender%d@example.net', '-S', String(CLIENTS)];
-const WORKLOADS: readonly LadderWorkload[] = [
+export const WORKLOADS: readonly LadderWorkload[] = [
   {
     name: 'listed',
     args: ['-m', 'rcpt', '-B', LISTED_FIRST, ...NAMES],
@@ -68,13 +68,7 @@ export async function ladderRows(
     const home = join(places.dir, `ladder-${i}`);
     await mkdir(home);
     const sink = await startServer(cleanup, 'smtp-sink', places, false);
-    const gate = await startGate(cleanup, {
-      dir: home,
-      backend: `smtp://127.0.0.1:${sink?.port ?? 9}`,
-      dns: `127.0.0.1:${dns.port}`,
-      limits: ROOMY,
-      tables: CALM + everyCheck(workload.greylist),
-    });
+    const gate = await startGate(cleanup, ladderGate(workload, home, sink?.port, dns));
     const pids = () => everyPid(gate.pid, sink?.pid, dns);
     const perSecond: number[] = [];
     const cpu: number[] = [];
@@ -117,6 +111,19 @@ const sum = (pids: readonly number[]): number => pids.reduce((total, pid) => tot
 
 const everyPid = (gate: number, sink: number | undefined, dns: DnsServers): readonly number[] =>
   [gate, ...(sink === undefined ? [] : [sink]), ...dns.pids].flatMap(treeOf);
+
+export const ladderGate = (
+  { greylist }: LadderWorkload,
+  dir: string,
+  sinkPort: number | undefined,
+  dns: DnsServers,
+): GateSettings => ({
+  dir,
+  backend: `smtp://127.0.0.1:${sinkPort ?? 9}`,
+  dns: `127.0.0.1:${dns.port}`,
+  limits: ROOMY,
+  tables: CALM + everyCheck(greylist),
+});
 
 // All checks by their defaults, and two lists; each is enough to refuse.
 export function everyCheck(greylist: 'classic' | 'seed-only'): string {

@@ -27,6 +27,8 @@ export interface GateSettings {
   readonly limits?: string;
   /** TOML after all else: tables of its own. */
   readonly tables?: string;
+  /** Of Node itself. */
+  readonly nodeArguments?: readonly string[];
 }
 
 export interface Gate {
@@ -65,6 +67,7 @@ export async function startGate(
   await writeFile(configFile, 'text' in settings ? settings.text : configText(settings));
   const program = startProgram(cleanup, process.execPath, [
     '--disable-warning=ExperimentalWarning',
+    ...('text' in settings ? [] : (settings.nodeArguments ?? [])),
     MAIN,
     'run',
     '-c',

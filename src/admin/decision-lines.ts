@@ -18,11 +18,21 @@ export function decisionLines(
   );
 }
 
-/** One by its id; undefined where the journal does not have it. An id of a session is none of a decision. */
-export async function findDecision(
+/** Those that the journal has. An id of a session is none of a decision. */
+export async function findDecisions(
   { journal }: Pick<AdminWorld, 'journal'>,
-  id: string,
-): Promise<Decision | undefined> {
-  const found = await journal.find({ id, limit: 100 });
-  return found.find((decision) => decision.id === id);
+  ids: readonly string[],
+): Promise<readonly Decision[]> {
+  if (ids.length === 0) return [];
+  const found = await journal.find({ id: ids, limit: MAX_SESSION_DECISIONS + ids.length });
+  return found.filter(({ id }) => ids.includes(id));
 }
+
+/** Undefined where the journal does not have it. */
+export const findDecision = async (
+  world: Pick<AdminWorld, 'journal'>,
+  id: string,
+): Promise<Decision | undefined> => (await findDecisions(world, [id]))[0];
+
+/** Of sessions that happen to have one of the ids: a report may name any. */
+const MAX_SESSION_DECISIONS = 100;

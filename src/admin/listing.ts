@@ -12,7 +12,7 @@ import type { Block } from '../core/ports.ts';
 import { contains, parseNetwork } from '../mail/ip.ts';
 import { formatMailbox, formatReversePath } from '../mail/mailbox.ts';
 import type { ListAnswer, ListRequest } from './api.ts';
-import { blockNotes } from './block-notes.ts';
+import { notesOnBlock } from './block-notes.ts';
 import { conditionsOf } from './conditions-of.ts';
 import { decisionLines } from './decision-lines.ts';
 import { Refused, taken } from './refused.ts';
@@ -59,7 +59,7 @@ export async function putOnList(
     kind === 'allow'
       ? notesOn(world, decision, trial, ends)
       : // What lets this very message in, whatever is blocked.
-        await blockNotes(world, trial, {
+        await notesOnBlock(world, trial, {
           mail: mailOf(decision, trial),
           address: decision.session.client.address,
         });

@@ -48,7 +48,7 @@ describe('a decision as a story', () => {
     const lines = storyOf({
       ...one,
       recipients: [bob, eve, bob].map((mailbox) => ({ ...recipient, mailbox })),
-      // The client left when it had named a fourth.
+      unanswered: { local: 'pat', domain: 'example.org' },
       steps: [at(0, 'relay'), at(1, 'relay'), at(0, 'greylist'), at(2, 'callout'), at(3, 'honeypot')],
     }).filter(({ stage }) => stage === 'rcpt');
     assert.deepEqual(
@@ -64,6 +64,7 @@ describe('a decision as a story', () => {
         'It named the recipient bob@example.org',
         'callout',
         'bob@example.org',
+        'It named the recipient pat@example.org, and left before it had an answer',
         'honeypot',
       ],
     );

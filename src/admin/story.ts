@@ -69,7 +69,7 @@ function reasonOf(
 }
 
 /** Each recipient with its own checks, and what was said to it behind them. */
-function recipientLines({ recipients }: Decision, steps: readonly Step[]): StoryLine[] {
+function recipientLines({ recipients, unanswered }: Decision, steps: readonly Step[]): StoryLine[] {
   const byPlace = Map.groupBy(steps, ({ recipient }) => recipient);
   const linesAt = (place: number | undefined): StoryLine[] =>
     (byPlace.get(place) ?? []).map((step) => checkLine(step, recipients));
@@ -81,9 +81,10 @@ function recipientLines({ recipients }: Decision, steps: readonly Step[]): Story
     const { code } = recipient.reply;
     tell(recipientText(recipient), code < 400 ? 'ok' : code < 500 ? 'defer' : 'refuse');
   }
-  // The client went before there was an answer.
-  for (const place of byPlace.keys())
-    if (place !== undefined && recipients[place] === undefined) lines.push(...linesAt(place));
+  if (unanswered !== undefined) {
+    const text = `It named the recipient ${formatMailbox(unanswered)}, and left before it had an answer`;
+    lines.push({ kind: 'dialogue', stage: 'rcpt', tone: 'ok', text }, ...linesAt(recipients.length));
+  }
   return lines;
 }
 

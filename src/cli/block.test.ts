@@ -109,7 +109,7 @@ describe('postern block', () => {
   it('says that our own networks are not refused', async (t) => {
     const { where, write, said } = await gate(t);
     await blockAddCommand(where, { network: '10.1.2.3', for: '1d', reason: 'x' }, write);
-    assert.match(said(), /\nNote: `networks` and `relays`/);
+    assert.match(said(), /\nNote: It is of our own `networks` or `relays`/);
   });
 
   it('forgives a client what its network is remembered for, and shows it before', async (t) => {

@@ -7,6 +7,7 @@ import { letIn } from '../adapters/store/let-in.ts';
 import type { State } from '../adapters/store/sqlite.ts';
 import type { Config } from '../config/config.ts';
 import { BOUNCED_GUESSES, convictedNetwork, GUESSES, REACHED, STRIKES } from '../core/charges.ts';
+import { isOwn, OWN_NOTE } from '../core/overruled.ts';
 import { reasonProblem, widthProblem } from '../core/operator-block.ts';
 import type { Block } from '../core/ports.ts';
 import { clientNetwork } from '../core/site.ts';
@@ -64,10 +65,7 @@ export async function blockAddCommand(where: Where, options: AddOptions, write =
     blocks.add({ network: networkName(network), reason, endsMs, by: 'operator' }),
   );
   write(`${block.network} is blocked until ${formatTime(block.endsMs)}\n`);
-  const { networks, relays } = where.site;
-  const address = networkName(network).split('/')[0] ?? '';
-  if (networks.has(address) || relays.has(address))
-    write('Note: `networks` and `relays` of the configuration are never refused, whatever is blocked.\n');
+  if (isOwn(where.site, networkName(network).split('/')[0] ?? '')) write(`Note: ${OWN_NOTE}.\n`);
   return 0;
 }
 

@@ -8,6 +8,7 @@ import type { Origin } from '../config/profile.ts';
 import { hasPlaceAt } from '../core/check.ts';
 import type { SessionFacts } from '../core/facts.ts';
 import type { ListEntries, ListEntry } from '../core/lists.ts';
+import { blockingCheck } from '../core/overruled.ts';
 import type { Action } from '../core/settings.ts';
 import { COSTS } from '../core/stage.ts';
 import { resolverProblem } from './resolver-problem.ts';
@@ -88,19 +89,12 @@ export function explain(config: Config, known: Circumstances = {}): Explained[] 
 const NOWHERE = 'no door is open at which it has anything to judge';
 
 /** The checks that read the operator's block list, and the entries that each of them reads. */
-const LISTS: Readonly<
-  Record<string, { readonly reads: (entry: ListEntry) => boolean; readonly what: string }>
-> = {
-  'client-list': {
-    reads: (e) => [e.host, e.sender, e.recipient].every((part) => part === undefined),
-    what: 'a client alone',
-  },
-  'client-name-list': { reads: (e) => e.host !== undefined, what: 'a host' },
-  'envelope-list': {
-    reads: (e) => e.sender !== undefined || e.recipient !== undefined,
-    what: 'a sender or recipient',
-  },
-};
+/** Checks that only block entries of their sort give something to do: what those name. */
+const LISTS: Readonly<Record<string, string>> = {
+  'client-list': 'a client alone',
+  'client-name-list': 'a host',
+  'envelope-list': 'a sender or recipient',
+} satisfies Record<ReturnType<typeof blockingCheck>, string>;
 
 function whyNot(
   { check, idle }: CheckConfig,
@@ -109,10 +103,10 @@ function whyNot(
 ): string | undefined {
   if (idle !== undefined) return idle;
   if (check.name === classifier.name) return untrained;
-  const list = LISTS[check.name];
-  const isRead = (e: ListEntry) => e.kind === 'block' && list?.reads(e) === true;
-  if (list !== undefined && !listed.some(isRead) && !entries.some(isRead))
-    return `no block list entry names ${list.what}`;
+  const wanted = LISTS[check.name];
+  const isRead = (e: ListEntry) => e.kind === 'block' && blockingCheck(e) === check.name;
+  if (wanted !== undefined && !listed.some(isRead) && !entries.some(isRead))
+    return `no block list entry names ${wanted}`;
   return check.cost === 'dns' || check.cost === 'dns-chain' ? noResolver : undefined;
 }
 

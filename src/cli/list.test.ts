@@ -8,6 +8,7 @@ import { Mta } from '../../test/milter.ts';
 import { onEnd, type Cleanup } from '../../test/program.ts';
 import { tempDir } from '../../test/tempdir.ts';
 import { openJournal } from '../adapters/journal/sqlite.ts';
+import { envelopeList } from '../checks/envelope-list.ts';
 import { openStore } from '../adapters/store/sqlite.ts';
 import { LADDER } from '../checks/ladder.ts';
 import { load } from '../config/load.ts';
@@ -48,6 +49,15 @@ describe('postern list', () => {
     assert.ok(note.endsWith(`remove entry ${first!.id}.\n`), note);
     assert.equal(await add('block', { client: '198.51.100.7', reason: 'x' }), '');
     assert.equal(await add('block', { sender: 'example.net', reason: 'x' }), '');
+    const off = { ...envelopeList.defaults, on_fail: 'off' as const, actions: {} };
+    const checks = [{ check: envelopeList, settings: off }];
+    await listAddCommand({ ...where, checks }, 'block', { sender: 'example.com', reason: 'x' }, write);
+    assert.match(said(), /Note: The check envelope-list is off/);
+    // A host is blocked by a check of its own.
+    await add('allow', { host: '.a.example', lifts: ['client-list'], reason: 'x' });
+    assert.equal(await add('block', { host: 'mail.a.example', reason: 'x' }), '');
+    await add('allow', { host: '.b.example', lifts: ['client-name-list'], reason: 'x' });
+    assert.match(await add('block', { host: 'mail.b.example', reason: 'x' }), /^Note: An allow entry/);
     const inFile = {
       ...where,
       listEntries: [{ kind: 'list-host' as const, client: '203.0.113.1', source: 'postern.toml:9' }],
@@ -119,7 +129,7 @@ describe('postern list', () => {
   it('says that our own networks are not refused', async (t) => {
     const { where, write, said } = await store(t);
     await listAddCommand(where, 'block', { client: '10.1.2.3', reason: 'x' }, write);
-    assert.match(said(), /\nNote: `networks` and `relays`/);
+    assert.match(said(), /\nNote: It is of our own `networks` or `relays`/);
     await listAddCommand(where, 'allow', { client: '10.1.2.3', reason: 'x' }, write);
     assert.doesNotMatch(said(), /Note/);
   });

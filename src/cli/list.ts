@@ -5,11 +5,12 @@
 import { userInfo } from 'node:os';
 import { jsonText } from '../adapters/harmless.ts';
 import { LADDER } from '../checks/ladder.ts';
-import type { Config } from '../config/config.ts';
+import type { CheckConfig, Config } from '../config/config.ts';
+import { isOff } from '../config/off.ts';
 import { entryWords } from '../core/entry-words.ts';
 import { LISTED_KINDS, MAX_LISTED, type Listed, type NewListed } from '../core/listed.ts';
 import { conditionKey, type Conditions } from '../core/lists.ts';
-import { findingWinners } from '../core/overruled.ts';
+import { blockNotes } from '../core/overruled.ts';
 import { reasonProblem, sweepingProblem } from '../core/operator-block.ts';
 import { atOnce } from '../core/slices.ts';
 import { parseNetwork } from '../mail/ip.ts';
@@ -19,7 +20,10 @@ import { withStore } from './store.ts';
 import { formatTable } from './table.ts';
 import { formatTime } from '../core/wall-clock.ts';
 
-type Where = Pick<Config, 'dataDir' | 'site'> & Partial<Pick<Config, 'listEntries'>>;
+type Where = Pick<Config, 'dataDir' | 'site'> &
+  Partial<Pick<Config, 'listEntries'>> & {
+    readonly checks?: readonly Pick<CheckConfig, 'check' | 'settings'>[];
+  };
 type Write = (text: string) => void;
 const toStdout: Write = (text) => void process.stdout.write(text);
 
@@ -60,19 +64,18 @@ export async function listAddCommand(
   const listed = withStore(where, 'write', (store) => store.listed.add(entry));
   const until = listed.endsMs === undefined ? 'for good' : `until ${formatTime(listed.endsMs)}`;
   write(`${listed.id}: ${listed.kind} ${entryWords(listed)}, ${until}\n`);
-  const { networks, relays } = where.site;
-  const address = listed.client?.split('/')[0] ?? '';
-  if (kind === 'block' && (networks.has(address) || relays.has(address)))
-    write('Note: `networks` and `relays` of the configuration are never refused, whatever is blocked.\n');
-  if (kind === 'block') for (const text of winners(where, listed)) write(`Note: ${text}.\n`);
+  if (kind === 'block') for (const text of notesOn(where, listed)) write(`Note: ${text}.\n`);
   return 0;
 }
 
-function winners(where: Where, block: Conditions): string[] {
+function notesOn(where: Where, block: Conditions): string[] {
+  const { site, checks = [], listEntries = [] } = where;
   const listed = withStore(where, 'read', (store) =>
     (['allow', 'list-host'] as const).map((kind) => store.listed.list({ kind, limit: MAX_LISTED })),
   );
-  return atOnce(findingWinners(block, LADDER, [...listed, where.listEntries ?? []]));
+  const isOffByName = (name: string) => checks.some((c) => c.check.name === name && isOff(c));
+  const beside = { site, isOff: isOffByName, checks: LADDER, lists: [...listed, listEntries] };
+  return atOnce(blockNotes(block, beside));
 }
 
 export async function listRemoveCommand(where: Where, id: string, write = toStdout): Promise<number> {

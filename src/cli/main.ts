@@ -120,7 +120,9 @@ program
 
 program
   .command('log')
-  .description('Finds decisions in the journal; with --id, tells the whole story of one.')
+  .description(
+    'Finds decisions in the journal, those recorded last first; with --id, tells the whole story of one.',
+  )
   .addOption(config())
   .option('--id <id>', 'id of a decision or session, as it stood in the reply')
   .option('--client <address>', 'address or network of the client')

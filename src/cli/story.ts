@@ -68,7 +68,7 @@ export function formatStory(
     `${d.id}  ${paint(OUTCOME_COLOURS[d.outcome], d.outcome)}  ${when}  ${Math.round(d.tookMs)} ms`,
     ...facts.map((fact) => `  ${harmless(fact)}`),
     '',
-    ...d.steps.flatMap((step) => stepLines(step, d.recipients, paint)),
+    ...d.steps.flatMap((step) => stepLines(step, d, paint)),
   ];
   const unasked = trial?.checks.filter((name) => !d.steps.some((step) => step.check === name)) ?? [];
   if (unasked.length > 0)
@@ -85,8 +85,9 @@ const ACTION_COLOURS: Partial<Record<Step['action'], 'red' | 'yellow'>> = {
 };
 const MAX_EVIDENCE = 2000;
 
-function stepLines(step: Step, recipients: Decision['recipients'], paint: Paint): string[] {
-  const mailbox = step.recipient === undefined ? undefined : recipients[step.recipient]?.mailbox;
+function stepLines(step: Step, { recipients, unanswered }: Decision, paint: Paint): string[] {
+  const mailbox =
+    step.recipient === undefined ? undefined : (recipients[step.recipient]?.mailbox ?? unanswered);
   const recipient = mailbox === undefined ? '' : ` ${formatMailbox(mailbox)}`;
   const action = (step.action === 'none' ? 'ok' : step.action).padEnd(8);
   const lines = [

@@ -80,6 +80,11 @@ describe('listeners', () => {
       /^the same address as listen\[1\]/,
     ],
     // A door at `::` takes IPv6 alone.
+    [
+      'an address, and the same mapped into IPv6',
+      gateway('127.0.0.1:25') + gateway('[::ffff:127.0.0.1]:25'),
+      /^the same address as listen\[1\]/,
+    ],
     ['IPv6 and IPv4', gateway('[::]:25') + gateway('0.0.0.0:25') + gateway('0.0.0.0:26'), undefined],
     ['IPv6 and one of IPv4', gateway('127.0.0.1:25') + gateway('[::]:25'), undefined],
     ['IPv4 and one of IPv6', gateway('0.0.0.0:25') + gateway('[::1]:25'), undefined],

@@ -1,6 +1,5 @@
 /** What no single value of `[[listen]]` shows: which settings go with which door, and what a door needs besides. */
 import { readFileSync } from 'node:fs';
-import { canonicalAddress } from '../mail/ip.ts';
 import type { KeyPath } from './locate.ts';
 import type { FileSettings } from './schema.ts';
 import { formatSocketAddress, type SocketAddress } from './values.ts';
@@ -88,7 +87,7 @@ interface Taken {
 function clashOf(taken: Taken[], next: Taken): string | undefined {
   const { port } = next.at;
   if (port === 0) return undefined;
-  const same = taken.find(({ at }) => at.port === port && addressOf(at) === addressOf(next.at));
+  const same = taken.find(({ at }) => at.port === port && at.address === next.at.address);
   if (same !== undefined) return `the same address as ${same.name}`;
   const before = taken.filter(({ at }) => at.port === port);
   taken.push(next);
@@ -102,13 +101,10 @@ function clashOf(taken: Taken[], next: Taken): string | undefined {
 }
 
 function covers({ at, takesIpv4 }: Taken, narrow: Taken): boolean {
-  const isIpv6 = addressOf(narrow.at).includes(':');
-  if (addressOf(at) === '0.0.0.0') return !isIpv6 || (narrow.takesIpv4 && addressOf(narrow.at) === '::');
-  return addressOf(at) === '::' && (isIpv6 || takesIpv4);
+  const isIpv6 = narrow.at.address.includes(':');
+  if (at.address === '0.0.0.0') return !isIpv6 || (narrow.takesIpv4 && narrow.at.address === '::');
+  return at.address === '::' && (isIpv6 || takesIpv4);
 }
-
-/** In one form, however it is written. */
-const addressOf = ({ address }: SocketAddress): string => canonicalAddress(address) ?? address;
 
 /** Or why it has none. */
 function groupId(name: string): number | string {

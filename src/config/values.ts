@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { z } from 'zod';
-import { parseNetwork } from '../mail/ip.ts';
+import { canonicalAddress, parseNetwork } from '../mail/ip.ts';
 import { isLocalPart } from '../mail/mailbox.ts';
 
 /**
@@ -182,5 +182,7 @@ function readSocketAddress(text: string): SocketAddress | undefined {
   if (m === null) return undefined;
   const address = m[1] ?? m[2] ?? '';
   const port = Number(m[3]);
-  return isIP(address) === (m[1] === undefined ? 4 : 6) && port <= 65_535 ? { address, port } : undefined;
+  if (isIP(address) !== (m[1] === undefined ? 4 : 6) || port > 65_535) return undefined;
+  // An IPv4 address mapped into IPv6 is bound, and compared, as what it is.
+  return { address: canonicalAddress(address) ?? address, port };
 }

@@ -26,6 +26,8 @@ export interface Decision {
   readonly transaction?:
     { readonly reversePath: ReversePath; readonly parameters: MailParameters } | undefined;
   readonly recipients: readonly RecipientDecision[];
+  /** The recipient that was judged last, where the client had left before it could be answered. */
+  readonly unanswered?: Recipient | undefined;
   readonly steps: readonly Step[];
   /** The first that applied, for the log; each recipient has its own treatment in full. */
   readonly exemption?: Exemption | undefined;
@@ -83,8 +85,7 @@ export interface RecipientDecision {
 export interface Step {
   readonly stage: Stage;
   /**
-   * Of the recipient's own steps: its place among the decision's recipients. No recipient has that place where the client left before it was
-   * answered.
+   * Of the recipient's own steps: its place among the decision's recipients. The one behind them all is that of `unanswered`.
    */
   readonly recipient?: number | undefined;
   readonly check: string;
@@ -141,8 +142,8 @@ export interface JournalSpan {
 
 /** All that is given must match. */
 export interface JournalQuery extends JournalSpan {
-  /** A decision's id, or a session's: then all its transactions. */
-  readonly id?: string;
+  /** A decision's id, or a session's: then all its transactions. Of several, one of them must match. */
+  readonly id?: string | readonly string[];
   /** An address or a network in CIDR form. */
   readonly client?: string;
   /** `user@example.net`, `example.net` or `<>`. */

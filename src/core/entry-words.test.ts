@@ -8,6 +8,6 @@ for (const [conditions, words] of [
   [{ host: '.example.net', sender: '<>' }, 'host .example.net bounces'],
   [{ sender: 'joe@example.net' }, 'sender joe@example.net'],
   [{ sender: '.example.net' }, 'senders of .example.net'],
-  [{ recipient: 'ann@example.org' }, 'to ann@example.org'],
+  [{ recipient: 'ann@example.org' }, 'mail to ann@example.org'],
 ] as const)
   it(`an entry in words: ${words}`, () => assert.equal(entryWords(conditions), words));

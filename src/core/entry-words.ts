@@ -7,6 +7,6 @@ export function entryWords({ client, host, sender, recipient }: Conditions): str
   if (host !== undefined) parts.push(`host ${host}`);
   if (sender !== undefined)
     parts.push(sender === '<>' ? 'bounces' : `${sender.includes('@') ? 'sender' : 'senders of'} ${sender}`);
-  if (recipient !== undefined) parts.push(`to ${recipient}`);
+  if (recipient !== undefined) parts.push(`${parts.length === 0 ? 'mail ' : ''}to ${recipient}`);
   return parts.join(' ');
 }

@@ -2,11 +2,18 @@
 import type { AnyCheck } from './check.ts';
 import { hearingOf, NO_TREATMENT, type Exemption, type Treatment } from './exemption.ts';
 import { covering, type Conditions, type ListEntry } from './lists.ts';
+import type { Site } from './site.ts';
 import type { Slices } from './slices.ts';
 
 /** The check that a block entry works through. */
-export const blockingCheck = ({ sender, recipient }: Conditions): 'client-list' | 'envelope-list' =>
-  sender === undefined && recipient === undefined ? 'client-list' : 'envelope-list';
+export function blockingCheck({
+  host,
+  sender,
+  recipient,
+}: Conditions): 'client-list' | 'client-name-list' | 'envelope-list' {
+  if (sender !== undefined || recipient !== undefined) return 'envelope-list';
+  return host === undefined ? 'client-list' : 'client-name-list';
+}
 
 /**
  * Whether an entry wins over the block, for all the mail that `mail` says: what the block itself names, or more of one message. Throws where
@@ -15,7 +22,7 @@ export const blockingCheck = ({ sender, recipient }: Conditions): 'client-list' 
 function winningOver(
   block: Conditions,
   checks: readonly AnyCheck[],
-  mail: Conditions = block,
+  mail: Conditions,
 ): (entry: ListEntry) => boolean {
   const check = checks.find(({ name }) => name === blockingCheck(block));
   if (check === undefined) return () => false;
@@ -28,12 +35,39 @@ const SLICE = 4096;
 /** Named, of however many. */
 const MAX_WINNERS = 5;
 
+/** Of what is never refused, whatever is blocked. */
+export const isOwn = ({ networks, relays }: Pick<Site, 'networks' | 'relays'>, address: string): boolean =>
+  networks.has(address) || relays.has(address);
+
+/** What is in force beside the block. */
+export interface BesideBlock {
+  readonly site: Pick<Site, 'networks' | 'relays'>;
+  readonly isOff: (check: string) => boolean;
+  readonly checks: readonly AnyCheck[];
+  readonly lists: readonly Iterable<ListEntry & { readonly id?: number }>[];
+}
+
+/** What a block cannot do, in words. `mail`: the one message that it was made for, where it was; `address`: a client that it is about. */
+export function* blockNotes(
+  block: Conditions,
+  { site, isOff, checks, lists }: BesideBlock,
+  { mail = block, address = block.client?.split('/')[0] ?? '' }: { mail?: Conditions; address?: string } = {},
+): Slices<string[]> {
+  const notes: string[] = [];
+  const check = blockingCheck(block);
+  if (isOff(check)) notes.push(`The check ${check} is off, so this stops nothing`);
+  if (block.client !== undefined && isOwn(site, address)) notes.push(OWN_NOTE);
+  return [...notes, ...(yield* findingWinners(block, checks, lists, mail))];
+}
+
+export const OWN_NOTE = 'It is of our own `networks` or `relays`, which are never refused';
+
 /** In words, the first of the entries that win over the block: see `winningOver`. */
-export function* findingWinners(
+function* findingWinners(
   block: Conditions,
   checks: readonly AnyCheck[],
-  lists: readonly Iterable<ListEntry & { readonly id?: number }>[],
-  mail: Conditions = block,
+  lists: BesideBlock['lists'],
+  mail: Conditions,
 ): Slices<string[]> {
   const wins = winningOver(block, checks, mail);
   const found: string[] = [];

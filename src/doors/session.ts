@@ -71,7 +71,7 @@ const UNREAD_CHARACTERS = 256;
 /** What an MTA took for an address and we cannot read, as far as the journal can show it: all of it stands in the local part. */
 export function unread(text: string): Mailbox {
   const bare = text.replace(/^<(.*)>$/s, '$1');
-  return { local: plainText(Buffer.from(bare)).slice(0, UNREAD_CHARACTERS), domain: '' };
+  return { local: plainText(Buffer.from(bare)).slice(0, UNREAD_CHARACTERS).toWellFormed(), domain: '' };
 }
 
 /** The operator shall see it deferred. */

@@ -373,6 +373,7 @@ describe('decision', () => {
     await s.rcpt({ ...USER, local: 'last' }, {});
     const decision = s.ended();
     assert.equal(decision?.recipients.length, 3);
+    assert.deepEqual(decision.unanswered, { ...USER, local: 'last' });
     assert.deepEqual(
       decision.steps.map((x) => [x.check, x.recipient]),
       [

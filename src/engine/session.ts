@@ -225,7 +225,7 @@ export class Session {
         transaction.standing = standing;
         const violationsSeen = facts.session.violations.length;
         const { verdict, would } = standing;
-        transaction.judging = { treatment, verdict, would, violationsSeen };
+        transaction.judging = { mailbox, treatment, verdict, would, violationsSeen };
         return standing.verdict;
       });
     });
@@ -457,6 +457,7 @@ export class Session {
           ? undefined
           : { reversePath: transaction.facts.reversePath, parameters: transaction.facts.parameters },
       recipients,
+      unanswered: transaction?.judging?.mailbox,
       steps,
       exemption: treatment.exemptions[0],
       outcome,

@@ -2,6 +2,7 @@ import type { EarlyJudgement, RecipientDecision, Step } from '../core/decision.t
 import type { Treatment } from '../core/exemption.ts';
 import type { MessageFacts, TransactionFacts } from '../core/facts.ts';
 import type { Standing, Would } from '../core/ladder.ts';
+import type { Recipient } from '../core/recipient.ts';
 import type { Verdict } from '../core/verdict.ts';
 
 /** A transaction while it is open. */
@@ -22,6 +23,7 @@ export interface Transaction {
   /** The recipient that is judged but not yet answered. */
   judging:
     | {
+        readonly mailbox: Recipient;
         readonly treatment: Treatment;
         readonly verdict: Verdict;
         readonly would: Would | undefined;

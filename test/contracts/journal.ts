@@ -134,6 +134,7 @@ const FOUND: readonly (readonly [JournalQuery, string])[] = [
   [{ limit: 2 }, 'DC'],
   [{ id: 'B' }, 'B'],
   [{ id: 'SC' }, 'C'],
+  [{ id: ['SC', 'nobody', 'A'] }, 'CA'],
   [{ id: "B' OR '1" }, ''],
   [{ client: '192.0.2.7' }, 'A'],
   [{ client: '192.0.2.0/24' }, 'DA'],
@@ -350,6 +351,40 @@ export function journalContract(
       rest,
       all.filter((id) => id.startsWith('mail') || Number(id.slice(4)) >= dropped),
     );
+  });
+
+  it('keeps the sums of what is left when it drops what was recorded while the clock was ahead', async (t) => {
+    const { journal, nowMs } = await open(t);
+    onEnd(t, () => journal.close());
+    nowMs(1e9);
+    const ahead = 30 * 86_400_000;
+    for (let i = 0; i < 700; i++)
+      journal.record(
+        decision({ id: `m${i}`, atMs: i * 60_000 + (i >= 495 && i < 505 ? ahead : 0), steps: [] }),
+      );
+    const { received } = await journal.summary({});
+    const dropped = await journal.expire(1e9, 300_000);
+    assert.ok(dropped > 0 && dropped < received, String(dropped));
+    assert.ok((await journal.summary({})).received >= received - dropped);
+    const last = { sinceMs: 650 * 60_000, untilMs: 700 * 60_000 };
+    assert.equal((await journal.summary(last)).received, 50);
+  });
+
+  it('takes two recipients that differ in half a character', async (t) => {
+    const { journal } = await open(t);
+    onEnd(t, () => journal.close());
+    const [bob] = decision({ id: 'x' }).recipients;
+    const recipients = ['bob', 'a\ud83d', 'a\ud840', 'b\0'].map((local) => ({
+      ...bob!,
+      mailbox: { local, domain: 'example.org' },
+    }));
+    journal.record(decision({ id: 'A' }));
+    journal.record(decision({ id: 'odd', recipients }));
+    assert.deepEqual(
+      (await journal.find({ recipient: 'example.org' })).map(({ id }) => id),
+      ['odd', 'A'],
+    );
+    assert.deepEqual(await journal.find({ id: 'odd' }), [decision({ id: 'odd', recipients })]);
   });
 
   it('keeps both of two that chance gave the same id', async (t) => {

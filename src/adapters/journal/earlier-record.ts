@@ -18,6 +18,7 @@ export function withPlaces(d: Decision): Decision {
     else known.push(place);
   }
   const judgements = new Map<string, { which: number; readonly checks: Set<string> }>();
+  let unanswered: Recipient | undefined;
   const steps = (d.steps as readonly EarlierStep[]).map((step): Step => {
     const { recipient: mailbox } = step;
     if (typeof mailbox !== 'object') return step as Step;
@@ -29,9 +30,11 @@ export function withPlaces(d: Decision): Decision {
       judgement.checks.clear();
     }
     judgement.checks.add(step.check);
-    return { ...step, recipient: places.get(key)?.[judgement.which] ?? d.recipients.length };
+    const place = places.get(key)?.[judgement.which];
+    if (place === undefined) unanswered = mailbox;
+    return { ...step, recipient: place ?? d.recipients.length };
   });
-  return { ...d, steps };
+  return unanswered === undefined ? { ...d, steps } : { ...d, unanswered, steps };
 }
 
 const keyOf = ({ local, domain, tag }: Recipient): string => `${tag ?? ''} ${local}@${domain}`;

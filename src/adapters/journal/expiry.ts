@@ -10,29 +10,33 @@ export async function dropOld(
   db: Kysely<Tables>,
   { beforeMs, rows }: { readonly beforeMs: number; readonly rows: number },
 ): Promise<number> {
-  return db.transaction().execute(async (trx) => {
+  return inTransaction(db, async (trx) => {
     await dropSums(trx, beforeMs);
-    const oldest = await trx
-      .selectFrom('segments')
-      .select('segment')
-      .where('first_ms', '<', beforeMs)
-      .orderBy('segment')
-      .limit(1)
-      .executeTakeFirst();
-    if (oldest === undefined) return 0;
-    const old = await trx
-      .selectFrom('decisions')
-      .select('seq')
-      .where('seq', '>=', firstOf(oldest.segment))
-      .where('seq', '<', firstOf(oldest.segment + 1))
-      .where(sql<number>`(at_ms + 0)`, '<', beforeMs)
-      .orderBy('seq')
-      .limit(rows)
-      .execute();
-    const seqs = old.map((row) => row.seq);
-    if (seqs.length === 0) await closeSegment(trx, oldest.segment);
-    else await dropDecisions(trx, seqs);
-    return seqs.length;
+    for (;;) {
+      const oldest = await trx
+        .selectFrom('segments')
+        .select('segment')
+        .where('first_ms', '<', beforeMs)
+        .orderBy('segment')
+        .limit(1)
+        .executeTakeFirst();
+      if (oldest === undefined) return 0;
+      const old = await trx
+        .selectFrom('decisions')
+        .select('seq')
+        .where('seq', '>=', firstOf(oldest.segment))
+        .where('seq', '<', firstOf(oldest.segment + 1))
+        .where(sql<number>`(at_ms + 0)`, '<', beforeMs)
+        .orderBy('seq')
+        .limit(rows)
+        .execute();
+      if (old.length > 0) {
+        const seqs = old.map((row) => row.seq);
+        await dropDecisions(trx, seqs);
+        return seqs.length;
+      }
+      await closeSegment(trx, oldest.segment);
+    }
   });
 }
 
@@ -41,7 +45,7 @@ export async function dropOld(
  * none of those is left. Gives the number dropped.
  */
 export async function dropBeyond(db: Kysely<Tables>, { rows }: { readonly rows: number }): Promise<number> {
-  return db.transaction().execute(async (trx) => {
+  return inTransaction(db, async (trx) => {
     const some = () => trx.selectFrom('decisions').select(['seq', 'at_ms']).limit(rows);
     // Written out, for the index is of these alone.
     const bare = await some()
@@ -49,13 +53,39 @@ export async function dropBeyond(db: Kysely<Tables>, { rows }: { readonly rows: 
       .orderBy('at_ms')
       .execute();
     const dropped = bare.length > 0 ? bare : await some().orderBy('seq').execute();
-    const seqs = dropped.map((row) => row.seq);
-    if (seqs.length === 0) return 0;
-    await shrinkBodies(trx, await dropDecisions(trx, seqs), new Set(seqs));
     const last = dropped.at(-1);
-    if (bare.length === 0 && last !== undefined) await dropSums(trx, last.at_ms);
-    return seqs.length;
+    if (last === undefined) return 0;
+    await dropDecisions(
+      trx,
+      dropped.map((row) => row.seq),
+    );
+    if (bare.length === 0) {
+      // The clock may have been ahead when one of them was recorded: what is left keeps its sums.
+      const left = await trx
+        .selectFrom('segments')
+        .select((e) => e.fn.min<number | null>('first_ms').as('first'))
+        .executeTakeFirst();
+      await dropSums(trx, Math.min(left?.first ?? Infinity, last.at_ms));
+    }
+    return dropped.length;
   });
+}
+
+/** Where the disk is full SQLite has rolled back by itself, and that there is nothing left to roll back is not what to tell of. */
+async function inTransaction<T>(db: Kysely<Tables>, work: (trx: Kysely<Tables>) => Promise<T>): Promise<T> {
+  let failed: { readonly reason: unknown } | undefined;
+  try {
+    return await db.transaction().execute(async (trx) => {
+      try {
+        return await work(trx);
+      } catch (reason) {
+        failed = { reason };
+        throw reason;
+      }
+    });
+  } catch (error) {
+    throw failed === undefined ? error : failed.reason;
+  }
 }
 
 /** By whole minutes; what was dropped for want of space still counts for as long as its minute is not the oldest. */
@@ -90,13 +120,13 @@ export async function thinSums(db: Kysely<Tables>, beforeMs: number): Promise<bo
   const before = Math.floor(beforeMs / MINUTE_MS / HOUR) * HOUR;
   const first = await firstOfMinutes(db);
   if (first >= before) return false;
-  return db.transaction().execute((trx) => dropMinutes(trx, Math.min(before, first + THINNED_AT_ONCE)));
+  return inTransaction(db, (trx) => dropMinutes(trx, Math.min(before, first + THINNED_AT_ONCE)));
 }
 
 const THINNED_AT_ONCE = 12 * HOUR;
 
-/** Gives the chunks that they were in and that others are still in, by the seq of their first. */
-async function dropDecisions(db: Kysely<Tables>, seqs: readonly number[]): Promise<readonly number[]> {
+/** And their texts, whoever else is in the same chunk. */
+async function dropDecisions(db: Kysely<Tables>, seqs: readonly number[]): Promise<void> {
   const segments = new Set(seqs.map(segmentOf));
   await db
     .deleteFrom('recipients')
@@ -105,7 +135,7 @@ async function dropDecisions(db: Kysely<Tables>, seqs: readonly number[]): Promi
     .execute();
   await db.deleteFrom('decisions').where('seq', 'in', seqs).execute();
   for (const segment of segments) await closeSegment(db, segment);
-  const left: number[] = [];
+  const dropped = new Set(seqs);
   for (const { first, end } of await chunksOf(db, seqs)) {
     const some = await db
       .selectFrom('decisions')
@@ -115,9 +145,8 @@ async function dropDecisions(db: Kysely<Tables>, seqs: readonly number[]): Promi
       .limit(1)
       .executeTakeFirst();
     if (some === undefined) await db.deleteFrom('bodies').where('seq', '=', first).execute();
-    else left.push(first);
+    else await shrinkBody(db, first, dropped);
   }
-  return left;
 }
 
 /** What a segment holds now. In what its decisions ended is left until it is empty: a search looks in vain. */
@@ -163,19 +192,13 @@ async function chunksOf(
 }
 
 /** What is left of a chunk keeps its place in it, and what is dropped leaves an empty line. */
-async function shrinkBodies(
-  db: Kysely<Tables>,
-  chunks: readonly number[],
-  dropped: ReadonlySet<number>,
-): Promise<void> {
-  for (const first of chunks) {
-    const row = await db.selectFrom('bodies').selectAll().where('seq', '=', first).executeTakeFirst();
-    if (row === undefined) continue;
-    const lines = unpacked(row.body).map((line, i) => (dropped.has(first + i) ? '' : line));
-    await db
-      .updateTable('bodies')
-      .set({ body: packed(lines) })
-      .where('seq', '=', first)
-      .execute();
-  }
+async function shrinkBody(db: Kysely<Tables>, first: number, dropped: ReadonlySet<number>): Promise<void> {
+  const row = await db.selectFrom('bodies').selectAll().where('seq', '=', first).executeTakeFirst();
+  if (row === undefined) return;
+  const lines = unpacked(row.body).map((line, i) => (dropped.has(first + i) ? '' : line));
+  await db
+    .updateTable('bodies')
+    .set({ body: packed(lines) })
+    .where('seq', '=', first)
+    .execute();
 }

@@ -145,6 +145,6 @@ type KnownStep = Known<
   Step,
   'stage' | 'recipient' | 'check' | 'evidence' | 'findings' | 'action' | 'tookMs' | 'lookups'
 >;
-export type Rest = Pick<Decision, 'exemption' | 'would' | 'early' | 'tags' | 'charges'> &
+export type Rest = Pick<Decision, 'exemption' | 'would' | 'early' | 'tags' | 'charges' | 'unanswered'> &
   Pick<SessionFacts, 'role' | 'tls' | 'authenticated' | 'guesses' | 'asked'>;
 export type RecipientRest = Pick<RecipientDecision, 'would' | 'treatment'> & Pick<Recipient, 'tag'>;

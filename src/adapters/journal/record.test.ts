@@ -101,12 +101,13 @@ const anyParameters = any<MailParameters>([], {
   envid: anyText,
 });
 
+const anyAnswered = any<Recipient>(['local', 'domain'], {
+  local: anyText,
+  domain: anyText,
+  tag: fc.constantFrom('valid', 'expired', 'wrong', undefined),
+});
 const anyRecipient = any<RecipientDecision>(['mailbox', 'outcome', 'reply'], {
-  mailbox: any<Recipient>(['local', 'domain'], {
-    local: anyText,
-    domain: anyText,
-    tag: fc.constantFrom('valid', 'expired', 'wrong', undefined),
-  }),
+  mailbox: anyAnswered,
   outcome: fc.constantFrom(...OUTCOMES),
   reply: anyReply,
   check: maybe(anyText),
@@ -184,6 +185,7 @@ const decisionFields: FieldsOf<Decision> = {
     fc.record({ reversePath: fc.option(anyMailbox), parameters: fc.oneof(fc.constant({}), anyParameters) }),
   ),
   recipients: list(anyRecipient),
+  unanswered: maybe(anyAnswered),
   steps: list(anyStep),
   exemption: maybe(anyExemption),
   outcome: fc.constantFrom(...OUTCOMES),
@@ -471,7 +473,16 @@ describe('a line of an earlier journal', () => {
         read.steps.map((s) => s.recipient),
         expected,
       );
-      assert.deepStrictEqual({ ...read, steps: [] }, { ...(JSON.parse(line) as Decision), steps: [] });
+      // Who was judged and never answered stands in the line's steps alone.
+      const unanswered = asked.find((_, i) => expected[i] === named.length)?.[0];
+      assert.deepStrictEqual(
+        { ...read, steps: [] },
+        {
+          ...(JSON.parse(line) as Decision),
+          ...(unanswered === undefined ? {} : { unanswered }),
+          steps: [],
+        },
+      );
     });
   }
 });

@@ -115,15 +115,16 @@ const isBare = (d: Decision): boolean =>
   d.early === undefined &&
   d.tags === undefined &&
   d.charges === undefined &&
+  d.unanswered === undefined &&
   d.session.role === undefined &&
   d.session.tls === undefined &&
   d.session.authenticated === undefined &&
   d.session.guesses === undefined &&
   d.session.asked === undefined;
 
-function restOf({ exemption, would, early, tags, charges, session }: Decision): Required<Rest> {
+function restOf({ exemption, would, early, tags, charges, unanswered, session }: Decision): Required<Rest> {
   const { role, tls, authenticated, guesses, asked } = session;
-  return { exemption, would, early, tags, charges, role, tls, authenticated, guesses, asked };
+  return { exemption, would, early, tags, charges, unanswered, role, tls, authenticated, guesses, asked };
 }
 
 const isEmpty = (object: object): boolean => Object.keys(object).length === 0;

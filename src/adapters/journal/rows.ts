@@ -77,7 +77,9 @@ const NULL_SENDER = '<>';
 const senderName = (path: Mailbox | null): string => (path === null ? NULL_SENDER : pathName(path));
 
 /** `example.net@ann`: the mailboxes of a domain are neighbours. */
-const pathName = ({ local, domain }: Mailbox): string => `${domain}@${local.toLowerCase()}`;
+const pathName = ({ local, domain }: Mailbox): string =>
+  // The database would make two that differ in half a character the same.
+  `${domain}@${local.toLowerCase()}`.toWellFormed();
 
 /** Keys of a column, both ends among them. */
 export interface Keys {
@@ -85,7 +87,7 @@ export interface Keys {
   readonly last: string;
 }
 
-export const onlyKey = (key: string): Keys => ({ first: key, last: key });
+const onlyKey = (key: string): Keys => ({ first: key, last: key });
 
 /** What a postmaster types: `<>`, a mailbox or a domain. */
 export function pathKeys(text: string): Keys {

@@ -9,7 +9,7 @@ import { sql, type Kysely, type RawBuilder } from 'kysely';
 import type { Decision, FoundPage, JournalQuery, JournalSpan } from '../../core/decision.ts';
 import type { JournalPage } from '../../core/traffic.ts';
 import { parseNetwork } from '../../mail/ip.ts';
-import { clientKeys, onlyKey, pathKeys, type Keys } from './rows.ts';
+import { clientKeys, pathKeys, type Keys } from './rows.ts';
 import type { Tables } from './schema.ts';
 import { firstOf, SEGMENT, segmentOf } from './segments.ts';
 import { decisionsOf } from './texts.ts';
@@ -45,7 +45,7 @@ interface Found {
 
 /** A condition that an index answers. */
 interface Indexed {
-  readonly keys: Keys;
+  readonly holds: (column: RawBuilder<unknown>) => RawBuilder<boolean>;
   /** Where it may hold: one of them is enough. */
   readonly places: readonly Place[];
 }
@@ -81,14 +81,15 @@ interface Conditions {
 function conditionsOf(query: JournalQuery): Conditions {
   const { id, client, sender, recipient, before } = query;
   const indexed: Indexed[] = [];
-  if (id !== undefined) indexed.push({ keys: onlyKey(id), places: PLACES.id });
+  if (id !== undefined) indexed.push({ holds: isAmong([id].flat()), places: PLACES.id });
   if (client !== undefined) {
     const network = parseNetwork(client);
     if (network.kind === 'bad') throw new Error(network.problem);
-    indexed.push({ keys: clientKeys(network), places: PLACES.client });
+    indexed.push({ holds: isWithin(clientKeys(network)), places: PLACES.client });
   }
-  if (sender !== undefined) indexed.push({ keys: pathKeys(sender), places: PLACES.sender });
-  if (recipient !== undefined) indexed.push({ keys: pathKeys(recipient), places: PLACES.recipient });
+  if (sender !== undefined) indexed.push({ holds: isWithin(pathKeys(sender)), places: PLACES.sender });
+  if (recipient !== undefined)
+    indexed.push({ holds: isWithin(pathKeys(recipient)), places: PLACES.recipient });
   if (before !== undefined && !/^\d{1,15}$/.test(before))
     throw new Error('`before` is none that a page has given');
   return { ...query, indexed, before: before === undefined ? Number.MAX_SAFE_INTEGER : Number(before) };
@@ -151,16 +152,23 @@ async function segmentsOf(db: Db, c: Conditions): Promise<readonly number[]> {
 
 const listOf = (segments: readonly number[]) => sql.join(segments.map((segment) => sql.lit(segment)));
 
-const within = ({ first, last }: Keys, column: RawBuilder<unknown>) =>
-  sql<boolean>`${column} >= ${first} AND ${column} <= ${last}`;
+const isWithin =
+  ({ first, last }: Keys): Indexed['holds'] =>
+  (column) =>
+    sql<boolean>`${column} >= ${first} AND ${column} <= ${last}`;
+
+const isAmong =
+  (ids: readonly string[]): Indexed['holds'] =>
+  (column) =>
+    sql<boolean>`${column} IN (${sql.join(ids)})`;
 
 /** The seqs of those that meet it, by its indexes. */
-const matching = ({ keys, places }: Indexed, segments: readonly number[]): RawBuilder<unknown> =>
+const matching = ({ holds, places }: Indexed, segments: readonly number[]): RawBuilder<unknown> =>
   sql.join(
     places.map(
       ({ table, column }) =>
         sql`SELECT seq FROM ${sql.table(table)}
-          WHERE segment IN (${listOf(segments)}) AND ${within(keys, sql.ref(column))}`,
+          WHERE segment IN (${listOf(segments)}) AND ${holds(sql.ref(column))}`,
     ),
     sql` UNION ALL `,
   );
@@ -224,11 +232,11 @@ function filterOf(c: Conditions, segments: readonly number[], driver?: Indexed):
   const all = [sql`(seq + 0) < ${c.before}`];
   for (const condition of c.indexed) {
     if (condition === driver) continue;
-    const { keys, places } = condition;
+    const { holds, places } = condition;
     const anywhere = places.map(({ table, column }) =>
       table === 'decisions'
-        ? within(keys, sql`(${sql.ref(column)} || '')`)
-        : sql`seq IN (${matching({ keys, places: [{ table, column }] }, segments)})`,
+        ? holds(sql`(${sql.ref(column)} || '')`)
+        : sql`seq IN (${matching({ holds, places: [{ table, column }] }, segments)})`,
     );
     all.push(sql`(${sql.join(anywhere, sql` OR `)})`);
   }
@@ -247,16 +255,18 @@ export async function page(
   const span: Conditions = { sinceMs, untilMs, indexed: [], before: Number.MAX_SAFE_INTEGER };
   const segments = await segmentsOf(db, span);
   for (const segment of segments.toReversed()) {
-    if (firstOf(segment + 1) <= after + 1) continue;
-    const { rows } = await sql<{ readonly seq: number }>`
-      SELECT seq FROM decisions
-      WHERE seq > ${Math.max(after, firstOf(segment) - 1)} AND seq < ${firstOf(segment + 1)}
-        AND ${filterOf(span, [])}
-      ORDER BY seq LIMIT ${limit}`.execute(db);
-    const seqs = rows.map(({ seq }) => seq);
-    const decisions = await decisionsOf(db, seqs);
-    if (decisions.length > 0) return { decisions, last: seqs.at(-1) ?? after };
-    await setImmediate();
+    for (let last = Math.max(after, firstOf(segment) - 1); last < firstOf(segment + 1) - 1;) {
+      const { rows } = await sql<{ readonly seq: number }>`
+        SELECT seq FROM decisions
+        WHERE seq > ${last} AND seq < ${firstOf(segment + 1)} AND ${filterOf(span, [])}
+        ORDER BY seq LIMIT ${limit}`.execute(db);
+      const seqs = rows.map(({ seq }) => seq);
+      const decisions = await decisionsOf(db, seqs);
+      last = seqs.at(-1) ?? Infinity;
+      if (decisions.length > 0) return { decisions, last };
+      // There are none, or all of them were dropped meanwhile.
+      await setImmediate();
+    }
   }
   return { decisions: [], last: after };
 }

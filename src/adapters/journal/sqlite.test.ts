@@ -12,7 +12,7 @@ import type { JournalQuery } from '../../core/decision.ts';
 import type { Mailbox } from '../../mail/mailbox.ts';
 import { reply } from '../../mail/reply.ts';
 import { openDatabase } from '../sqlite.ts';
-import { packed } from './chunk.ts';
+import { CHUNK, packed, unpacked } from './chunk.ts';
 import { SQLITE_MIGRATIONS, type Tables } from './schema.ts';
 import { findPage } from './search.ts';
 import { SEGMENT } from './segments.ts';
@@ -285,6 +285,29 @@ describe('the journal in SQLite', () => {
     assert.equal((await read.summary({})).received, 1);
     writer.exec('ROLLBACK');
     writer.close();
+  });
+});
+
+describe('what is dropped', () => {
+  it('leaves no text behind, though another of its chunk is kept', async (t) => {
+    const file = join(await tempDir(t), 'journal.sqlite');
+    let now = 0;
+    const journal = openJournal(file, { nowMs: () => now });
+    onEnd(t, () => journal.close());
+    for (let i = 0; i < CHUNK; i++)
+      journal.record(decision({ id: `x${i}`, atMs: i === 7 ? 9e12 : 1000 + i }));
+    await journal.newest();
+    now = 1e9;
+    assert.equal(await journal.expire(0), CHUNK - 1);
+    assert.deepEqual(
+      (await journal.find({})).map(({ id }) => id),
+      ['x7'],
+    );
+    const db = new DatabaseSync(file, { readOnly: true });
+    const bodies = db.prepare('SELECT body FROM bodies').all();
+    db.close();
+    const lines = bodies.flatMap(({ body }) => unpacked(body as Uint8Array));
+    assert.equal(lines.filter((line) => line !== '').length, 1);
   });
 });
 

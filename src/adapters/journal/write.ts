@@ -69,7 +69,9 @@ export function createWriter(db: DatabaseSync): Writer {
        size_octets, tagged, partly, left_out, bare)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const recipient = db.prepare('INSERT INTO recipients (segment, recipient, seq) VALUES (?, ?, ?)');
+  const recipient = db.prepare(
+    'INSERT INTO recipients (segment, recipient, seq) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+  );
   const keepSegments = segmentWriter(db);
   const body = db.prepare('INSERT INTO bodies (seq, body) VALUES (?, ?)');
   const ofMinutes = sumWriter(db, '');

@@ -113,11 +113,15 @@ export class ListedEntries implements ListedPort {
     return rows.flatMap((row) => (unreadable(row) === undefined ? [listedOf(row)] : []));
   }
 
-  /** Of the entries of a kind that name the same conditions the newest: what sort of entries there are, without reading them all. */
+  /**
+   * Of the entries of a kind that name the same conditions one at least, the newest as a rule: what sort of entries there are, without
+   * reading them all.
+   */
   shapes(kind: Listed['kind']): readonly Listed[] {
-    return this.#shapes
-      .all(kind, this.#nowMs())
-      .flatMap((row) => (unreadable(row) === undefined ? [listedOf(row)] : []));
+    const rows = this.#shapes.all(kind, this.#nowMs());
+    // Behind one that cannot be read there may be others of its sort.
+    if (rows.some((row) => unreadable(row) !== undefined)) return this.list({ kind, limit: this.#max });
+    return rows.map(listedOf);
   }
 
   /** All that the gate goes by, newest first. A row that cannot be read, or matches nothing, is left out and told. */

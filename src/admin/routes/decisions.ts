@@ -59,7 +59,7 @@ export function decisionsRoutes(app: FastifyInstance, world: AdminWorld): void {
     {
       method: 'GET',
       url: '/api/decisions',
-      summary: 'Decisions, newest first; all that is given must match',
+      summary: 'Decisions, those recorded last first; all that is given must match',
       query,
       answer: decisionList,
     },

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { entryWords } from '../../core/entry-words.ts';
 import { LISTED_KINDS } from '../../core/listed.ts';
 import type { Lists } from '../api.ts';
-import { blockNotes } from '../block-notes.ts';
+import { notesOnBlock } from '../block-notes.ts';
 import { Refused, taken } from '../refused.ts';
 import { route, userOf } from '../route.ts';
 import { addedEntry, done, lists, newEntry } from '../schemas.ts';
@@ -45,7 +45,7 @@ export function listsRoutes(app: FastifyInstance, world: AdminWorld): void {
         throw new Refused(422, 'Only an entry that lets in lifts checks', { field: 'lifts' });
       const ends = lastsMs === undefined ? {} : { endsMs: world.nowMs() + lastsMs };
       const listed = await taken(() => world.listed.add({ ...entry, ...ends, by: userOf(request).name }));
-      return { ...listed, notes: entry.kind === 'block' ? await blockNotes(world, listed) : [] };
+      return { ...listed, notes: entry.kind === 'block' ? await notesOnBlock(world, listed) : [] };
     },
   );
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { MAX_REASON } from '../../core/operator-block.ts';
 import { formatReply } from '../../mail/reply.ts';
 import type { ReportLine } from '../api.ts';
-import { decisionLines, findDecision } from '../decision-lines.ts';
+import { decisionLines, findDecision, findDecisions } from '../decision-lines.ts';
 import { putOnList } from '../listing.ts';
 import { Refused } from '../refused.ts';
 import { route, userOf } from '../route.ts';
@@ -15,11 +15,8 @@ const PAGE = 50;
 
 export function reportsRoutes(app: FastifyInstance, world: AdminWorld): void {
   const linesOf = async (reports: readonly Report[]): Promise<ReportLine[]> => {
-    // Of several reports of one refusal the decision is looked for once.
     const ids = [...new Set(reports.map(({ decision }) => decision))];
-    const found = (await Promise.all(ids.map((id) => findDecision(world, id)))).filter(
-      (decision) => decision !== undefined,
-    );
+    const found = await findDecisions(world, ids);
     const lines = new Map(decisionLines(world, found).map((line) => [line.id, line]));
     const replies = new Map(found.map(({ id, reply }) => [id, reply]));
     return reports.map((report) => {

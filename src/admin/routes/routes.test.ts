@@ -71,7 +71,7 @@ describe('the API', () => {
     assert.match(wins ?? '', /^An allow entry lets this in all the same: listed by .*; remove entry 1$/);
     assert.deepEqual(more, []);
     assert.deepEqual(await add({ kind: 'block', client: '203.0.113.7' }), []);
-    assert.match((await add({ kind: 'block', client: '198.51.100.7' })).join(), /our own networks/);
+    assert.match((await add({ kind: 'block', client: '198.51.100.7' })).join(), /our own `networks`/);
     const sender = await add({ kind: 'block', sender: 'joe@example.net' });
     assert.match(sender.join('\n'), /^The check envelope-list is off.*\nAn allow entry .*postern\.toml:\d+/);
   });
