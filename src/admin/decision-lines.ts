@@ -18,14 +18,15 @@ export function decisionLines(
   );
 }
 
-/** Those that the journal has. An id of a session is none of a decision. */
+/** Those that the journal has; of two that chance gave the same id the newer. An id of a session is none of a decision. */
 export async function findDecisions(
   { journal }: Pick<AdminWorld, 'journal'>,
   ids: readonly string[],
 ): Promise<readonly Decision[]> {
   if (ids.length === 0) return [];
   const found = await journal.find({ id: ids, limit: MAX_SESSION_DECISIONS + ids.length });
-  return found.filter(({ id }) => ids.includes(id));
+  const newest = new Map(found.toReversed().map((decision) => [decision.id, decision]));
+  return ids.flatMap((id) => newest.get(id) ?? []);
 }
 
 /** Undefined where the journal does not have it. */

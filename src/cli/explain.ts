@@ -88,8 +88,7 @@ export function explain(config: Config, known: Circumstances = {}): Explained[] 
 
 const NOWHERE = 'no door is open at which it has anything to judge';
 
-/** The checks that read the operator's block list, and the entries that each of them reads. */
-/** Checks that only block entries of their sort give something to do: what those name. */
+/** The checks that read the operator's block list, and what the entries name that each of them reads. */
 const LISTS: Readonly<Record<string, string>> = {
   'client-list': 'a client alone',
   'client-name-list': 'a host',
