@@ -49,7 +49,15 @@ for (const [key, make] of Object.entries(replies)) {
     NAMES[key as keyof typeof replies] ?? key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
   const text = textOf(said);
   if (text.includes(MARK))
-    PATTERNS.push({ fits: new RegExp(`^${text.split(MARK).map(RegExp.escape).join('\\S{0,320}')}$`), name });
+    PATTERNS.push({
+      fits: new RegExp(
+        `^${text
+          .split(MARK)
+          .map((part) => RegExp.escape(part))
+          .join('\\S{0,320}')}$`,
+      ),
+      name,
+    });
   else CONSTANT.set(text, name);
 }
 for (const [key, { reply }] of Object.entries(PROTOCOL_ERRORS)) {
